@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trees import FOO, Memory
-from xfrmlint.c.corpus import Corpus, Memo, definition_in, stands_in
+from xfrmlint.c.corpus import Corpus, Memo, stands_in
+from xfrmlint.c.definitions import definition_in
 from xfrmlint.c.macros import Macros
 from xfrmlint.c.modules import Universe
 from xfrmlint.c.reader import Reader

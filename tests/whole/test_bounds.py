@@ -15,7 +15,6 @@ from tests.whole.test_hostile import KIND, LINE, SOURCE
 from xfrmlint.analysis import analyse, parts
 from xfrmlint.analysis.part import Part, Plan, left_out_rows, shortened
 from xfrmlint.c.blanking import readable
-from xfrmlint.c.index import Indexes
 from xfrmlint.c.unit import errors_in, parse
 from xfrmlint.check import check_tree
 from xfrmlint.clang.cache import Temporary
@@ -226,15 +225,6 @@ def test_sources_beyond_the_bound_are_told() -> None:
     assert sorted((*kept.paths, *left)) == sorted(paths)
     assert (len(left), "a/h.h" in kept.paths) == (200, True)
     assert all(row.matters for row in left_out_rows(left))  # type: ignore[attr-defined]
-
-
-def test_an_index_says_what_a_search_says() -> None:
-    indexes = Indexes()
-    text = b"a ab _a a1 (a) a->b"
-    asked = [indexes.of(text) for _ in range(300)]
-    assert asked[0] is None
-    assert asked[-1] is not None
-    assert (asked[-1][b"a"], asked[-1].get(b"c")) == ([0, 12, 15], None)
 
 
 def test_a_temporary_folder_goes_with_its_run(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Part, Plan
-from xfrmlint.c.corpus import Corpus, Memo, definition_in
+from xfrmlint.c.corpus import Corpus, Memo
+from xfrmlint.c.definitions import definition_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Unit
 from xfrmlint.contract.behaviour import own_states

@@ -6,39 +6,50 @@ An attribute that is not closed in a branch of an #if would take along all behin
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import pairwise
 
-_PAREN = re.compile(rb"[()]")
+_BRACKETS = {b"(": re.compile(rb"[()]"), b"{": re.compile(rb"[{}]")}
+_MARKS = re.compile(rb"[][(){},]")
 _FAR = 4000
 
 
-def closing(text: bytes, start: int) -> int | None:
-    """Return the offset behind the parenthesis that closes the one at `start`.
+def closing(text: bytes, start: int, bracket: bytes = b"(", far: int = _FAR) -> int | None:
+    """Return the offset behind what closes the bracket at `start`.
 
     Nothing that is blanked or looked past is longer than _FAR bytes: None for what is.
     """
     depth = 0
-    for match in _PAREN.finditer(text, start, start + _FAR):
-        depth += 1 if match.group() == b"(" else -1
+    for match in _BRACKETS[bracket].finditer(text, start, min(len(text), start + far)):
+        depth += 1 if match.group() == bracket else -1
         if depth == 0:
             return match.end()
     return None
 
 
+def marks_of(text: bytes, start: int, far: int = _FAR) -> list[int]:
+    """Return the offsets of a call's parenthesis, of the commas between its arguments, of its end.
+
+    Nothing if the end is farther away.
+    """
+    found = [start]
+    depth = 0
+    for match in _MARKS.finditer(text, start, min(len(text), start + far)):
+        sign = match.group()
+        if sign in b"([{":
+            depth += 1
+        elif sign in b")]}":
+            depth -= 1
+            if depth == 0:
+                return [*found, match.start()]
+        elif depth == 1:
+            found.append(match.start())
+    return []
+
+
 def separated(text: bytes) -> list[bytes]:
     """Return the arguments of a call from behind its parenthesis on."""
-    depth = start = 0
-    found: list[bytes] = []
-    for at, byte in enumerate(text):
-        if byte == ord("("):
-            depth += 1
-        elif byte == ord(")") and depth:
-            depth -= 1
-        elif not depth and byte in b",)":
-            found.append(text[start:at])
-            start = at + 1
-            if byte == ord(")"):
-                break
-    return found
+    marks = marks_of(b"(" + text, 0, len(text) + 1)
+    return [text[start : end - 1] for start, end in pairwise(marks)]
 
 
 class Arguments:

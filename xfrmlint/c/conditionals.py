@@ -5,9 +5,14 @@ is; in 6.12 it is open.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 
-from xfrmlint.c.arguments import separated
+import tree_sitter_c
+from tree_sitter import Language, Node, Parser
+
+from xfrmlint.c.arithmetic import value_of
+from xfrmlint.c.integers import LLONG, ULLONG, Int, number, wrapped
 from xfrmlint.kernel.release import Release, kernel_version, version_macros
 
 # What asks for a name (`defined`, `IS_ENABLED`, ... or nothing where its value is wanted), the name
@@ -17,32 +22,10 @@ Known = Callable[[str, str], int | None]
 # All that stands for the tree's own version is called so (include/generated/uapi/linux/version.h).
 VERSIONED = b"LINUX_VERSION_"
 _ASKING = ("defined", "IS_ENABLED", "IS_BUILTIN", "IS_REACHABLE")
-_TOKEN = re.compile(r"\w+|&&|\|\||<<|>>|[<>=!]=|[^\s\\]")
-_NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)[uUlL]{0,3}")
-_LONGEST = 4000
-_DEEPEST = 30
-_LARGEST = 1 << 63
+_DEFINED = re.compile(r"\bdefined\s+(\w+)")
+_LONGEST = 40_000
 _LARGEST_NUMBER = 100_000
-_BINARY: dict[str, tuple[int, Callable[[int, int], int | None]]] = {
-    "||": (1, lambda a, b: bool(a or b)),
-    "&&": (2, lambda a, b: bool(a and b)),
-    "|": (3, lambda a, b: a | b),
-    "^": (4, lambda a, b: a ^ b),
-    "&": (5, lambda a, b: a & b),
-    "==": (6, lambda a, b: a == b),
-    "!=": (6, lambda a, b: a != b),
-    "<": (7, lambda a, b: a < b),
-    ">": (7, lambda a, b: a > b),
-    "<=": (7, lambda a, b: a <= b),
-    ">=": (7, lambda a, b: a >= b),
-    "<<": (8, lambda a, b: a << b if 0 <= b < 64 else None),
-    ">>": (8, lambda a, b: a >> b if 0 <= b < 64 else None),
-    "+": (9, lambda a, b: a + b),
-    "-": (9, lambda a, b: a - b),
-    "*": (10, lambda a, b: a * b),
-    "/": (10, lambda a, b: a // b if a >= 0 and b > 0 else None),
-    "%": (10, lambda a, b: a % b if a >= 0 and b > 0 else None),
-}
+_PARSER = Parser(Language(tree_sitter_c.language()))
 
 
 def known_in(release: Release | None) -> Known:
@@ -60,107 +43,37 @@ def known_in(release: Release | None) -> Known:
 
 def truth(condition: str, known: Known) -> bool | None:
     """Tell whether the condition of an #if or #elif holds; None if that is open."""
-    value = _value(condition, known)
-    return None if value is None else bool(value)
-
-
-def _value(text: str, known: Known) -> int | None:
-    tokens = _TOKEN.findall(text)
-    if len(tokens) > _LONGEST:
+    # What is written over several lines has a backslash in between, and `defined X` is no C.
+    text = _DEFINED.sub(r"defined(\1)", condition.replace("\\", " "))
+    root = _PARSER.parse(f"int _ = {text};".encode()).root_node
+    if root.has_error or len(text) > _LONGEST or root.named_child_count != 1:
         return None
-    reading = _Reading(tokens, known)
-    value = reading.value(1)
-    return value if reading.at == len(tokens) else None
+    declared = root.named_children[0].child_by_field_name("declarator")
+    asked = declared.child_by_field_name("value") if declared is not None else None
+    value = value_of(asked, partial(_answer, known))
+    return None if value is None else bool(value.value)
 
 
-class _Reading:
-    """A condition's tokens while they are read. What is not understood is open."""
-
-    def __init__(self, tokens: Sequence[str], known: Known) -> None:
-        self.tokens = tokens
-        self.known = known
-        self.at = 0
-        self.depth = 0
-
-    def take(self) -> str:
-        self.at += 1
-        return self.tokens[self.at - 1] if self.at <= len(self.tokens) else ""
-
-    def next(self) -> str:
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
-
-    def value(self, level: int) -> int | None:
-        """Read operators that bind at least as tight as `level`, and what they bind."""
-        left = self.operand()
-        while (found := _BINARY.get(self.next())) is not None and found[0] >= level:
-            operator = self.take()
-            right = self.value(found[0] + 1)
-            left = _result(operator, left, right)
-        return left
-
-    def operand(self) -> int | None:
-        token = self.take()
-        if token in ("!", "~", "-", "+", "("):
-            self.depth += 1
-            if self.depth > _DEEPEST:
-                self.at = len(self.tokens) + 1
-                return None
-            value = self.inside() if token == "(" else _unary(token, self.operand())
-            self.depth -= 1
-            return value
-        number = _NUMBER.fullmatch(token)
-        if number is not None:
-            digits = number.group(1)
-            octal = digits[0] == "0" and digits.isdigit()
-            return int(digits, 8) if octal else int(digits, 0)
-        if token in _ASKING:
-            return self.asked(token)
-        if self.next() == "(":
-            return self.called(token)
-        return self.known("", token) if token.isidentifier() else None
-
-    def inside(self) -> int | None:
-        value = self.value(1)
-        while self.next() == ",":
-            self.at += 1
-            value = self.value(1)
-        return value if self.take() == ")" else None
-
-    def asked(self, asking: str) -> int | None:
-        bracket = self.next() == "("
-        self.at += bracket
-        name = self.take()
-        if bracket and self.take() != ")":
-            return None
-        return self.known(asking, name)
-
-    def called(self, name: str) -> int | None:
-        """Read the arguments of a macro; only KERNEL_VERSION() is known."""
-        start, depth = self.at, 0
-        while self.at < len(self.tokens):
-            depth += {"(": 1, ")": -1}.get(self.take(), 0)
-            if depth == 0:
-                break
-        if name != "KERNEL_VERSION":
-            return None
-        inside = separated(" ".join(self.tokens[start + 1 : self.at]).encode())
-        values = [_value(one.decode(), self.known) for one in inside]
-        numbers = [one for one in values if one is not None and 0 <= one < _LARGEST_NUMBER]
-        return kernel_version(*numbers) if len(numbers) == len(values) == 3 else None
+def _answer(known: Known, node: Node, depth: int) -> Int | None:
+    """Return what a name, a question or a number in a condition is worth."""
+    names = [_text(one) for one in node.named_children]
+    found = None
+    match node.type:
+        case "number_literal":
+            # Here all numbers are as wide as can be.
+            plain = number(_text(node))
+            return plain and wrapped(plain.value, LLONG if plain.type.signed else ULLONG)
+        case "identifier":
+            found = known("", _text(node))
+        case "call_expression" if names[0] in _ASKING:
+            found = known(names[0], names[1].strip("() "))
+        case "call_expression" if names[0] == "KERNEL_VERSION":
+            given = node.named_children[1].named_children
+            values = [value_of(one, partial(_answer, known), depth + 1) for one in given]
+            numbers = [v.value for v in values if v is not None and 0 <= v.value < _LARGEST_NUMBER]
+            found = kernel_version(*numbers) if len(numbers) == len(values) == 3 else None
+    return None if found is None else Int(found, LLONG)
 
 
-def _unary(operator: str, value: int | None) -> int | None:
-    if value is None:
-        return None
-    return {"!": int(not value), "~": ~value, "-": -value, "+": value}[operator]
-
-
-def _result(operator: str, left: int | None, right: int | None) -> int | None:
-    if operator == "||" and (left or right):
-        return 1
-    if operator == "&&" and 0 in (left, right):
-        return 0
-    if left is None or right is None:
-        return None
-    value = _BINARY[operator][1](left, right)
-    return value if value is not None and abs(value) < _LARGEST else None
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", "replace")

@@ -1,13 +1,16 @@
 """The numbers that names stand for: macros, enumerators and the expressions behind them."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from tree_sitter import Node
 
-from xfrmlint.c.corpus import words
+from xfrmlint.c.arguments import separated
+from xfrmlint.c.arithmetic import value_of
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import arguments_of
+from xfrmlint.c.index import words
 from xfrmlint.c.integers import (
     INT,
     POINTER,
@@ -15,7 +18,6 @@ from xfrmlint.c.integers import (
     ULONG,
     Int,
     IntType,
-    calculated,
     integer,
     number,
     signed,
@@ -31,7 +33,6 @@ _ENUM = re.compile(rb"\benum\b[^;{}()]*\{")
 _BEFORE = re.compile(rb"[{,]\s*$")
 IN_PARENTHESES = ("parenthesized_expression", "argument_list")
 _MOST = 60
-_DEEPEST = 40
 # include/linux/bits.h, whose own texts check their arguments with builtins.
 BITS = re.compile(r"^(BIT|GENMASK)(_ULL)?$")
 
@@ -82,54 +83,29 @@ class Constants:
         if root.has_error or declared is None or declared.type != "declaration":
             return None
         inside = declared.child_by_field_name("declarator")
-        return self._of(inside.child_by_field_name("value") if inside else None, path, 0)
+        return self._of(inside.child_by_field_name("value") if inside else None, path)
 
-    def _of(self, node: Node | None, path: str, depth: int) -> Int | None:
-        if node is None or depth > _DEEPEST:
-            return None
+    def _of(self, node: Node | None, path: str, depth: int = 0) -> Int | None:
+        return value_of(node, partial(self._known, path), depth)
 
-        def of(field: str) -> Int | None:
-            return self._of(node.child_by_field_name(field), path, depth + 1)
-
-        sign = node.child_by_field_name("operator")
+    def _known(self, path: str, node: Node, depth: int) -> Int | None:
+        """Return what a name, a cast or a call is worth."""
         match node.type:
-            case "parenthesized_expression" if node.named_child_count == 1:
-                return self._of(node.named_children[0], path, depth + 1)
-            case "number_literal":
-                return number(node_text(node))
-            case "char_literal":
-                inside = node_text(node).strip("'")
-                return Int(ord(inside), INT) if len(inside) == 1 else None
             case "identifier" | "true" | "false" | "null":
-                name = node_text(node)
-                corpus = self.types.corpus
+                name, corpus = node_text(node), self.types.corpus
                 if name in corpus.given(path):
                     return Int(corpus.given(path)[name], INT)
                 return _TRUTHS.get(name) or self._enumerator(name, path, corpus.closure(path))
-            case "unary_expression" if sign is not None:
-                inner = of("argument")
-                return signed(sign.type, inner) if inner is not None else None
-            case "binary_expression" if sign is not None:
+            case "binary_expression":
+                # `(u32)-1` is taken for a subtraction.
                 kind = self.cast_in(node.child_by_field_name("left"), path)
-                left, right = of("left") if kind is None else None, of("right")
-                if kind is not None:
-                    # `(u32)-1` is taken for a subtraction.
-                    made = signed(sign.type, right) if right is not None else None
-                    return wrapped(made.value, kind) if made is not None else None
-                if sign.type in ("&&", "||"):
-                    return either(left, sign.type == "||", right)
-                if left is None or right is None:
-                    return None
-                return calculated(left, sign.type, right)
-            case "conditional_expression":
-                held = of("condition")
-                if held is None:
-                    return None
-                if node.child_by_field_name("consequence") is None:
-                    return held if held.value else of("alternative")
-                return of("consequence" if held.value else "alternative")
+                right = node.child_by_field_name("right") if kind is not None else None
+                inner = self._of(right, path, depth + 1)
+                sign = node.child_by_field_name("operator")
+                made = signed(sign.type, inner) if sign is not None and inner is not None else None
+                return wrapped(made.value, kind) if made is not None and kind is not None else None
             case "cast_expression":
-                inner = of("value")
+                inner = self._of(node.child_by_field_name("value"), path, depth + 1)
                 wide = self.cast_to(node, path)
                 return wrapped(inner.value, wide) if inner is not None and wide else None
             case "call_expression":
@@ -202,7 +178,7 @@ class Constants:
             opened = max((m.end() for m in _ENUM.finditer(text, 0, at)), default=-1)
             if opened < 0 or b"}" in text[opened:at]:
                 continue
-            return self._counted(_listed(text[opened : text.find(b"}", at)]), word, path)
+            return self._counted(separated(text[opened : text.find(b"}", at)] + b")"), word, path)
         return None
 
     def _counted(self, listed: Iterable[bytes], word: bytes, path: str) -> Int | None:
@@ -233,30 +209,8 @@ def bits(name: str, values: Sequence[int]) -> Int | None:
     return None
 
 
-def either(one: Int | None, when: bool, other: Int | None) -> Int | None:
-    """Return what && (when: false) and || (when: true) give."""
-    for side in (one, other):
-        if side is not None and bool(side.value) == when:
-            return Int(int(when), INT)
-    return Int(int(not when), INT) if one is not None and other is not None else None
-
-
 def _may_list(data: bytes, word: bytes) -> bool:
     """Tell whether a word can stand in a list, by what is before it in its line."""
     before = (data[data.rfind(b"\n", 0, at) + 1 : at].rstrip() for at in words(data, word))
     # A comment may stand between.
     return any(one[-1:] in (b"", b"{", b",", b"/") for one in before)
-
-
-def _listed(body: bytes) -> Iterator[bytes]:
-    """Yield an enum's constants as they stand between its commas."""
-    start = depth = 0
-    for at, byte in enumerate(body):
-        if byte in b"([":
-            depth += 1
-        elif byte in b")]":
-            depth -= 1
-        elif byte == ord(",") and not depth:
-            yield body[start:at]
-            start = at + 1
-    yield body[start:]

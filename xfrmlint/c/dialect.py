@@ -7,7 +7,7 @@ All keep their length, and what is left of them its place; only the words around
 import re
 from collections.abc import Callable
 
-from xfrmlint.c.arguments import Arguments
+from xfrmlint.c.arguments import Arguments, marks_of
 
 # Types that are those of the initializer: as drivers write them, and as they are written here.
 AUTO = ("auto", "__auto_type", "aut_", "auto_")
@@ -169,29 +169,13 @@ def _each(
             start -= 2
         if start > 0 and _WORD.match(text, start - 1):
             continue
-        marks = _call_marks(text, parenthesis)
+        marks = marks_of(text, parenthesis)
         if marks and not arguments.leaves(start, marks[-1]):
             write(out, start, marks)
         elif pattern is _GUARD:
             # The statement behind it stays.
             _fill(out, start, arguments.end(text, start, parenthesis), b"")
     return bytes(out)
-
-
-def _call_marks(text: bytes, start: int) -> list[int]:
-    found = [start]
-    depth = 0
-    for match in _MARKS.finditer(text, start, min(len(text), start + _FAR)):
-        sign = match.group()
-        if sign in b"([{":
-            depth += 1
-        elif sign in b")]}":
-            depth -= 1
-            if depth == 0:
-                return [*found, match.start()]
-        elif depth == 1 and sign == b",":
-            found.append(match.start())
-    return []
 
 
 def _fill(out: bytearray, start: int, end: int, text: bytes) -> None:

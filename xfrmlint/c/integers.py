@@ -4,9 +4,11 @@ import operator
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from xfrmlint.c.ctype import CType
+if TYPE_CHECKING:
+    # A type is read from nodes of units, whose conditions are calculated with these.
+    from xfrmlint.c.ctype import CType
 
 
 class IntType(NamedTuple):
@@ -65,7 +67,7 @@ class Int(NamedTuple):
     type: IntType
 
 
-def integer(kind: CType) -> IntType | None:
+def integer(kind: "CType") -> IntType | None:
     """Return the integer type that a C type names, or None."""
     return None if kind.pointers else _called(kind.base)
 

@@ -19,6 +19,7 @@ from xfrmlint.c.constants import Constants
 from xfrmlint.c.graph import Does, Graph, Step, left_for
 from xfrmlint.c.integers import COMPARISONS
 from xfrmlint.c.loops import loop_of
+from xfrmlint.c.reading import Syntax
 from xfrmlint.c.syntax import (
     UNEVALUATED,
     Assignment,
@@ -38,7 +39,6 @@ from xfrmlint.c.syntax import (
     Name,
     Opaque,
     Stops,
-    Syntax,
     Temporary,
     Truth,
     Unary,

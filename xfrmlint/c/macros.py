@@ -7,7 +7,8 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import logical_line, without_comments
-from xfrmlint.c.corpus import Corpus, words
+from xfrmlint.c.corpus import Corpus
+from xfrmlint.c.index import words
 from xfrmlint.kernel.macros import declaring_macros
 
 _DEFINE = re.compile(
@@ -220,8 +221,8 @@ class Macros:
             encoded = word.encode("utf-8", "surrogateescape")
             found = self.pasting(word)
             for path in self._paths:
-                if any(True for _ in self._corpus.places(self._corpus.define_text(path), encoded)):
-                    places = self._corpus.places(self._corpus.data(path), encoded)
+                if any(True for _ in words(self._corpus.define_text(path), encoded)):
+                    places = words(self._corpus.data(path), encoded)
                     for macro in _defines_at(self._corpus, path, places):
                         if _holds(macro, encoded) and _live(self._corpus, macro):
                             found.append(macro)

@@ -10,7 +10,16 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType, declared, specified
-from xfrmlint.c.expression import bare, called_by, is_choice, outward, position_in, without_casts
+from xfrmlint.c.expression import (
+    around,
+    bare,
+    called_by,
+    climbed,
+    is_choice,
+    outward,
+    position_in,
+    without_casts,
+)
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
@@ -23,6 +32,9 @@ _UNEVALUATED_WORDS = re.compile(
     rb"sizeof|SIZEOF|lignof|offset|typeof|types_compatible|same_type|constant_p|ssert|BUILD_BUG|"
     rb"ARRAY_SIZE|_Generic"
 )
+
+# What an index is that names one element: a number, or a name in capitals.
+CONSTANT = re.compile(r"^([A-Z][A-Z0-9_]*|\d+)$")
 
 
 class Slot(NamedTuple):
@@ -248,19 +260,49 @@ def slot_of(reader: Reader, view: View, field: Node, indexes: list[str] | None =
             else None
         )
     within = ""
-    if kind is not None and not kind.pointers and base is not None:
-        inner = base
-        while inner.type in ("parenthesized_expression", "subscript_expression"):
-            inner = inner.child_by_field_name("argument") or inner.named_children[-1]
-        if inner.type == "field_expression":
-            outer = reader.types.of(inner.child_by_field_name("argument"), view)
-            member = inner.child_by_field_name("field")
-            if outer is not None and member is not None:
-                outer = reader.types.resolved(outer, view.path)
-                within = f"{_struct_name(outer)}.{node_text(member)}"
+    inner = base
+    while inner is not None and inner.type in ("parenthesized_expression", "subscript_expression"):
+        inner = inner.child_by_field_name("argument") or inner.named_children[-1]
+    by_value = kind is not None and not kind.pointers
+    if by_value and inner is not None and inner.type == "field_expression":
+        outer = slot_of(reader, view, inner)
+        within = f"{outer.struct}.{outer.field}" if outer.struct else ""
     struct = _struct_name(kind) if kind is not None else ""
     field_name = reader.types.member_name(name, view.path) if name is not None else ""
     return Slot(struct, field_name, tuple(found), table, within)
+
+
+def indexes_behind(field: Node) -> list[str]:
+    """Return the indexes of the element of a member that is read."""
+    found = []
+    up = field
+    while up.parent is not None and up.parent.type == "subscript_expression":
+        index = up.parent.child_by_field_name("index")
+        if index is None or index.id == up.id:
+            break
+        found.append(node_text(index))
+        up = up.parent
+    return found
+
+
+def is_other_element(stored: Node, read: Node) -> bool:
+    """Tell whether two constant indexes name different elements of an array."""
+    subscript = read.parent
+    index = subscript.child_by_field_name("index") if subscript is not None else None
+    pair = around(stored.parent, "initializer_pair", "initializer_list")
+    if index is None or pair is None or subscript is None:
+        return False
+    if pair.type == "initializer_pair":
+        designator = pair.child_by_field_name("designator")
+        own = node_text(designator).strip("[] ") if designator is not None else ""
+    else:
+        up = stored
+        while up.parent is not None and up.parent.id != pair.id:
+            up = up.parent
+        own = str(position_in(pair, up))
+    asked = node_text(index)
+    constant = CONSTANT.match(own) and CONSTANT.match(asked)
+    return bool(constant) and own.isdigit() == asked.isdigit() and own != asked
 
 
 def _initialized(reader: Reader, view: View, node: Node, up: Node) -> Use:
@@ -368,14 +410,8 @@ def _walked(
 
 def _assigned_to(reader: Reader, view: View, literal: Node) -> str:
     """Return `struct.member` if a compound literal is assigned to a member by value."""
-    parent = literal.parent
-    left = parent.child_by_field_name("left") if parent is not None else None
-    if parent is None or parent.type != "assignment_expression" or left is None:
-        return ""
-    if left.type != "field_expression":
-        return ""
-    slot = slot_of(reader, view, left)
-    return f"{slot.struct}.{slot.field}"
+    slot = use_of(reader, view, literal).slot if not climbed(literal)[1] else None
+    return f"{slot.struct}.{slot.field}" if slot is not None else ""
 
 
 def _has_struct(reader: Reader, view: View, members: dict[str, CType]) -> bool:

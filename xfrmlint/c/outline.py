@@ -18,19 +18,18 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import LOOP, in_string, is_loop, readable
-from xfrmlint.c.corpus import Corpus, words
+from xfrmlint.c.corpus import Corpus
+from xfrmlint.c.index import words
 from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, in_force, kernels_own
 from xfrmlint.c.unit import (
-    Change,
     Item,
     Place,
     Unit,
-    changed_lines,
     declarator_name,
     errors_in,
     is_same,
     outline,
-    parse_again,
+    parse,
     top_nodes,
 )
 
@@ -309,7 +308,7 @@ class Outlines:
         named = bytearray()
         for name in macros:
             word = name.encode("utf-8", "surrogateescape")
-            for at in self.corpus.places(self.corpus.data(path), word) if is_loop(word) else ():
+            for at in words(self.corpus.data(path), word) if is_loop(word) else ():
                 if at >= start and text.startswith(LOOP, at - start):
                     named = named or bytearray(text)
                     named[at - start : at - start + len(word)] = word
@@ -446,8 +445,7 @@ class Outlines:
             at = use.end
         made.copy(unit.text, at, len(unit.text))
         text = readable(b"".join(made.pieces))
-        tree = parse_again(unit.tree, unit.text, text, made.changes(unit.text, text))
-        tops = top_nodes(tree.root_node)
+        tops = top_nodes(parse(text).root_node)
         expansion = made.expansion(text)
         items, parts = _placed(outline(tops, unit.turn), made, unit)
         lines = [
@@ -535,15 +533,6 @@ class _Text:
 
     def expansion(self, text: bytes) -> Expansion:
         return Expansion(text, self.starts, self.origins, frozenset(self.copied))
-
-    def changes(self, old: bytes, new: bytes) -> Iterator[Change]:
-        """Yield what is not the file's text. old: that; new: the outline's when it is readable."""
-        behind = [begins for begins, *_ in self.spans[1:]] + [self.length]
-        for (begins, start, end, is_use), last in zip(self.spans, behind, strict=True):
-            if is_use:
-                yield Change(start, end, begins, last)
-            else:
-                yield from changed_lines(old[start:end], new[begins:last], start, begins)
 
     def raw(self, offset: int, end: bool = False) -> int:
         """Return the file's byte for one of the text; a use's first or, with `end`, its last."""

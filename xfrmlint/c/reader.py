@@ -8,8 +8,9 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import LOOP, is_loop, without_comments
-from xfrmlint.c.corpus import Corpus, Memo, definition_in, words
-from xfrmlint.c.index import Indexes, is_word
+from xfrmlint.c.corpus import Corpus, Memo
+from xfrmlint.c.definitions import definition_in
+from xfrmlint.c.index import words
 from xfrmlint.c.macros import Macro, Macros, in_force
 from xfrmlint.c.modules import Universe
 from xfrmlint.c.outline import Outlines
@@ -39,32 +40,27 @@ class Occurrence(NamedTuple):
 
 
 class Words:
-    """Names that are looked for together. indexes: of the texts that others were looked for in."""
+    """Names that are looked for together."""
 
-    def __init__(self, names: Iterable[str], indexes: Indexes) -> None:
+    def __init__(self, names: Iterable[str]) -> None:
         self.names = [n for n in dict.fromkeys(names) if n]
         self.encoded = [n.encode("utf-8", "surrogateescape") for n in self.names]
         # What has not got how all of them begin has none of them.
         self._begin = commonprefix(self.encoded) or b""
-        self._indexes = indexes if all(map(is_word, self.encoded)) else Indexes()
 
     def positions(self, text: bytes, written: bytes = b"") -> Iterator[int]:
         """Yield where one of the names stands as a whole word.
 
         written: the text as the file has it, in which loop macros still have their names.
         """
-        index = self._indexes.of(text, len(self.encoded))
         # A plain search is ten times as fast as an alternation of words.
         for name in self.encoded:
-            yield from words(text, name) if index is None else index.get(name, ())
+            yield from words(text, name)
             if is_loop(name):
                 yield from (at for at in words(written, name) if text.startswith(LOOP, at))
 
     def within(self, data: bytes) -> bool:
         """Tell whether one of the names can be in a file (as a part of a word, too)."""
-        index = self._indexes.of(data, len(self.encoded))
-        if index is not None:
-            return any(name in index for name in self.encoded)
         if self._begin not in data:
             return False
         for name in self.encoded:  # noqa: SIM110 (a generator takes twice the time)
@@ -85,7 +81,6 @@ class Reader:
     ) -> None:
         self.contract = contract
         self.corpus = Corpus(tree, words, memo)
-        self.indexes = self.corpus.indexes
         self.outlines = Outlines(self.corpus)
         self.types = Types(self.corpus, self.outlines)
         self.universe = Universe(self.corpus)
@@ -143,7 +138,7 @@ class Reader:
     def _look(
         self, word: str, files: Sequence[str], macros: dict[str, list[Macro]]
     ) -> list[Occurrence]:
-        words = Words([word, *macros], self.indexes)
+        words = Words([word, *macros])
         result: list[Occurrence] = []
         seen: set[tuple[str, int, int]] = set()
         for path in files:
@@ -259,10 +254,7 @@ class Reader:
         return any(
             definition_in(self.corpus.unit(m.path).text, "function", m.name.encode())
             for m in found
-            if m.path
-            and any(
-                True for _ in self.corpus.places(self.corpus.unit(m.path).text, m.name.encode())
-            )
+            if m.path and any(True for _ in words(self.corpus.unit(m.path).text, m.name.encode()))
         )
 
     def functions(self, name: str, path: str) -> list[View]:
@@ -316,7 +308,7 @@ class Reader:
         found: list[View] = []
         for where in files:
             data = self.corpus.data(where)
-            named = [*self.corpus.places(data, encoded)]
+            named = [*words(data, encoded)]
             # A look at the raw text spares parsing every file that only calls it.
             if (
                 any(_HEAD.match(data, at + len(encoded)) for at in named)

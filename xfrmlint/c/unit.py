@@ -4,7 +4,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
-from itertools import zip_longest
 from typing import NamedTuple
 
 import tree_sitter_c
@@ -56,54 +55,13 @@ def language() -> Language:
     return Language(tree_sitter_c.language())
 
 
-def parse(text: bytes, known: Tree | None = None) -> Tree:
-    """Parse C text; errors become nodes of the tree. known: what is known of it already."""
+def parse(text: bytes) -> Tree:
+    """Parse C text; errors become nodes of the tree."""
     parser = Parser(language())
-    tree = parser.parse(text) if known is None else parser.parse(text, known)
+    tree = parser.parse(text)
     # To look for them in each text would cost more.
     named = _NO_NUMBER.sub(b"_", text) if tree.root_node.has_error else text
     return tree if named == text else parser.parse(named)
-
-
-class Change(NamedTuple):
-    """Bytes of a text (start to end) in whose place others (begins to behind) are in a new one."""
-
-    start: int
-    end: int
-    begins: int
-    behind: int
-
-
-def changed_lines(old: bytes, new: bytes, start: int = 0, begins: int = 0) -> Iterator[Change]:
-    """Yield where lines of two texts are not the same; all is where they don't end alike.
-
-    start, begins: where these texts begin in those that are parsed.
-    """
-    at = 0
-    pairs = [*zip_longest(old.split(b"\n"), new.split(b"\n"), fillvalue=b"")]
-    if len(old) != len(new) or any(len(one) != len(other) for one, other in pairs):
-        pairs = [(old, new)]
-    for one, other in pairs:
-        behind = at + len(one)
-        if one != other:
-            yield Change(start + at, start + behind, begins + at, begins + at + len(other))
-        at = behind + 1
-
-
-def parse_again(tree: Tree, old: bytes, new: bytes, changes: Iterable[Change]) -> Tree:
-    """Parse a text that was made of another one, and take over what both have in common."""
-    known = tree.copy()
-    # From the end: what stands before a change keeps its place.
-    for start, end, begins, behind in sorted(changes, reverse=True):
-        row, column = first = _point(old, start)
-        rows, width = _point(new[begins:behind], behind - begins)
-        last = (row + rows, width if rows else column + width)
-        known.edit(start, end, start + behind - begins, first, _point(old, end), last)
-    return parse(new, known)
-
-
-def _point(text: bytes, offset: int) -> tuple[int, int]:
-    return text.count(b"\n", 0, offset), offset - text.rfind(b"\n", 0, offset) - 1
 
 
 def captured(query: Query, node: Node, name: str) -> list[Node]:
@@ -137,7 +95,6 @@ class Unit:
         self.turn = turn
         self._words = words
         self._turned: dict[int, Unit] = {}
-        self._turned_from: Unit | None = None
         self.too_large = len(data) > LARGEST
         self.data = b"" if self.too_large else data
         self._like = like
@@ -152,20 +109,14 @@ class Unit:
             return self
         if turn not in self._turned:
             like = self._like.turned(turn) if self._like is not None else None
-            made = Unit(self.path, self.data, self._words, like, self.release, turn, self.features)
-            made._turned_from = self
-            self._turned[turn] = made
+            self._turned[turn] = Unit(
+                self.path, self.data, self._words, like, self.release, turn, self.features
+            )
         return self._turned[turn]
 
     @cached_property
     def tree(self) -> Tree:
-        if self._like is not None:
-            return self._like.tree
-        other = self._turned_from
-        if other is None:
-            return parse(self.text)
-        changes = changed_lines(other.text, self.text)
-        return parse_again(other.tree, other.text, self.text, changes)
+        return parse(self.text) if self._like is None else self._like.tree
 
     @property
     def parsed(self) -> bool:
@@ -372,6 +323,10 @@ def _ends_within(node: Node) -> list[int]:
     if node.type == "linkage_specification":
         return []
     return [node.start_byte + match.end(1) for match in _END.finditer(node.text or b"")]
+
+
+def _point(text: bytes, offset: int) -> tuple[int, int]:
+    return text.count(b"\n", 0, offset), offset - text.rfind(b"\n", 0, offset) - 1
 
 
 def _pieces(node: Node, ends: Sequence[int]) -> Iterator[Node]:

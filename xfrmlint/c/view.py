@@ -8,8 +8,10 @@ from typing import NamedTuple
 from tree_sitter import Node, Query
 
 from xfrmlint.c.blanking import readable
-from xfrmlint.c.corpus import Corpus, words
+from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.ctype import CType, Declared, declarators, declared, specified
+from xfrmlint.c.expression import around
+from xfrmlint.c.index import words
 from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, uses
 from xfrmlint.c.nesting import DEEPEST, SMALL, leaves_at
 from xfrmlint.c.unit import (
@@ -48,6 +50,7 @@ _DECLARATIONS = "[(declaration) (parameter_declaration)] @declaration"
 # A macro can have a definition for each of several configurations.
 _MOST_DEFINITIONS = 4
 _TELLING = re.compile(rb"\b(?:%s|%s)\b" % (XSO.encode(), OPS.split()[-1].encode()))
+_SCOPES = ("compound_statement", "for_statement", "function_definition")
 _NOT_PARSED = "what the macros that are used here make could not be parsed"
 
 
@@ -193,7 +196,7 @@ class View:
             position = positions.get(node.start_byte, -1)
             if node.type == "parameter_declaration" and position < 0:
                 continue
-            scope = self.node if position >= 0 else _scope(node, self.node)
+            scope = (around(node.parent, *_SCOPES) if position < 0 else None) or self.node
             for declarator in declarators(node):
                 name = declared(base, declarator)
                 if name is not None:
@@ -306,15 +309,6 @@ def _own_parameters(function: Node) -> list[Node]:
     if listed is None:
         return []
     return [c for c in listed.named_children if c.type in ("parameter_declaration", "identifier")]
-
-
-def _scope(node: Node, function: Node) -> Node:
-    parent = node.parent
-    while parent is not None and parent.id != function.id:
-        if parent.type in ("compound_statement", "for_statement"):
-            return parent
-        parent = parent.parent
-    return function
 
 
 def views(

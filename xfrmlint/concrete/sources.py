@@ -12,9 +12,10 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import blank, spaces
 from xfrmlint.c.configuration import Configuration, branch_truth, compiled
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.corpus import stands_in, words
+from xfrmlint.c.corpus import stands_in
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import arguments_of, around, called_by, given_to, without_casts
+from xfrmlint.c.index import words
 from xfrmlint.c.integers import INT, Int, integer
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
 from xfrmlint.c.reader import Reader

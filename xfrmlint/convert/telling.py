@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from xfrmlint.c.corpus import words
+from xfrmlint.c.index import words
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.callers import leaving_at

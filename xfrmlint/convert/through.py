@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.corpus import words
 from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.header import declared_macros
+from xfrmlint.c.index import words
 from xfrmlint.c.macros import Macro, macros_in
 from xfrmlint.c.unit import below, node_text, parse
 from xfrmlint.c.view import View

@@ -7,13 +7,13 @@ from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import around, bare
+from xfrmlint.c.reading import Syntax
 from xfrmlint.c.syntax import (
     Assignment,
     Expression,
     Index,
     Member,
     Name,
-    Syntax,
     Update,
     bared,
     inside,

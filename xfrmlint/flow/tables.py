@@ -7,7 +7,8 @@ from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.syntax import Expression, Initializer, Syntax
+from xfrmlint.c.reading import Syntax
+from xfrmlint.c.syntax import Expression, Initializer
 from xfrmlint.c.view import View
 from xfrmlint.flow.values import Location
 

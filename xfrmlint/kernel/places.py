@@ -3,6 +3,15 @@
 import posixpath
 
 HEADERS = "include"
+# What is everybody's: no driver has files there.
+SHARED = ("include/", "arch/")
+# Most of what drivers name is declared in one of these: looked at before anything else.
+COMMON = (
+    "include/net/xfrm.h",
+    "include/linux/netdevice.h",
+    "include/linux/skbuff.h",
+    "include/linux/compiler.h",
+)
 _CORE = ("include/", "net/", "Documentation/", "tools/", "scripts/", "samples/", "arch/")
 
 

@@ -3,7 +3,6 @@
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence, Set
-from functools import partial
 from typing import NamedTuple, TypeVar
 
 from tree_sitter import Node
@@ -35,6 +34,8 @@ _OFFSET = re.compile(rb"offsetof\s*\(\s*(?:struct\s+)?(\w+)\s*,\s*(?:\w+\s*\.\s*
 STATE, POLICY, OTHER, UNKNOWN = "state", "policy", "other", "unknown"
 # A write of nothing but 0 or NULL through a pointer.
 _CLEAR = "clear"
+_WRITES = ("write", _CLEAR)
+_FOLLOWS = ("pointer_expression", "subscript_expression")
 _DECLARES = ("declarator", "parameter_declaration")
 
 
@@ -140,7 +141,7 @@ class Accesses:
             after = bisect_left(named, stored.start_byte)
             if after < len(named) and named[after] < stored.end_byte:
                 continue
-            if HANDLE not in self.contract.members or self._mode(view, member)[0] != "write":
+            if HANDLE not in self.contract.members or self._mode(view, member)[0] not in _WRITES:
                 continue
             kind = self.reader.types.of(member, view)
             if kind is not None and kind.pointers:
@@ -175,15 +176,19 @@ class Accesses:
             text = f"the address of {field} is given further than is followed"
             self._doubt(view, node, text)
             return None
-        if mode in ("write", _CLEAR) and self._in_copy(base, view):
+        if mode in _WRITES and self._in_copy(base, view):
             return None
         return self._made(view, node, self._struct_of(base, view), field, mode, accessor, by_name)
 
     def _struct_of(self, base: Node, view: View) -> str:
         """Return the type of an offload struct, or of a struct in it, that an expression is."""
-        kind = self.reader.types.of(base, view)
-        struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
+        struct = self._base_type(base, view)
         return struct if struct in self.contract.parts else self.offload
+
+    def _base_type(self, node: Node | None, view: View) -> str:
+        """Return the struct that an expression is, or points to; nothing if that is not known."""
+        kind = self.reader.types.of(node, view)
+        return self.reader.types.resolved(kind, view.path).base if kind is not None else ""
 
     def _in_copy(self, base: Node, view: View) -> bool:
         """Tell whether a base is a local copy of an offload struct: a store there goes nowhere."""
@@ -214,7 +219,7 @@ class Accesses:
             accessor,
             by_name,
             node.start_byte,
-            mode == _CLEAR or (mode == "write" and _is_cleared(node)),
+            _cleared(mode, node) == _CLEAR,
             view,
         )
 
@@ -235,28 +240,20 @@ class Accesses:
             self._doubt(view, node, f"whose {field} is filled here is not known")
         if use.slot.struct != self.offload:
             return None
-        node_up: Node | None = pair
-        while node_up is not None and node_up.type not in (
-            "init_declarator",
-            "expression_statement",
-        ):
-            if node_up.type == "compound_literal_expression":
-                break
-            node_up = node_up.parent
-        text = node_text(node_up) if node_up is not None else ""
+        whole = around(
+            pair, "init_declarator", "expression_statement", "compound_literal_expression"
+        )
+        text = node_text(whole) if whole is not None else ""
         if re.search(rf"[.>]\s*{XDO}\b", text):
             return None
         return self._made(view, node, self.offload, field, "write", "", False)
 
     def base(self, node: Node, view: View) -> tuple[str, bool]:
         """Return whose offload struct an expression is, and whether only its name says so."""
-        kind = self.reader.types.of(node, view)
-        if kind is None:
-            name = _last_name(node)
-            if name == XSO:
-                return STATE, True
-            return (POLICY if name == XDO else UNKNOWN), True
-        if self.reader.types.resolved(kind, view.path).base not in self.contract.structs:
+        struct = self._base_type(node, view)
+        if not struct:
+            return {XSO: STATE, XDO: POLICY}.get(_last_name(node), UNKNOWN), True
+        if struct not in self.contract.structs:
             if node.type != "identifier" or not self._twin_is_offload(node, view):
                 return OTHER, False
         origins = self.tracer.of(view, node)
@@ -295,17 +292,14 @@ class Accesses:
 
     def _origin_of_argument(self, view: View, call: Node) -> str | None:
         """Return whose offload struct a macro takes, by the only object that it is given."""
-        kinds = [self.reader.types.of(argument, view) for argument in arguments_of(call)]
-        bases = {self.reader.types.resolved(kind, view.path).base for kind in kinds if kind}
+        bases = {self._base_type(argument, view) for argument in arguments_of(call)}
         given = bases & {words.STATE, words.POLICY}
         return {words.STATE: STATE, words.POLICY: POLICY}[given.pop()] if len(given) == 1 else None
 
     def _origin_of_member(self, view: View, node: Node) -> str | None:
-        kind = self.reader.types.of(node.child_by_field_name("argument"), view)
-        struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
+        struct = self._base_type(node.child_by_field_name("argument"), view)
         if not struct:
-            name = node_text(node.child_by_field_name("field") or node)
-            return {XSO: STATE, XDO: POLICY}.get(name)
+            return {XSO: STATE, XDO: POLICY}.get(_last_name(node))
         if struct == self.offload and self._is_part(view, node):
             # A struct in it is whose it is itself.
             base = node.child_by_field_name("argument")
@@ -318,64 +312,63 @@ class Accesses:
         return kind is not None and kind.base in self.contract.parts and not kind.pointers
 
     def _mode(
-        self, view: View, node: Node, address: bool = False, depth: int = 0
+        self, view: View, node: Node, level: int = 0, depth: int = 0, seen: tuple[str, ...] = ()
     ) -> tuple[str, str]:
-        """Return how an access expression is used (read, write, readwrite) and its RCU accessor.
+        """Return what a mention does (read, write, clear, readwrite), and its RCU accessor.
 
-        address: it is the member's address. depth: of the functions that return that.
+        level: 1 for a pointer to the member; nothing is done where that is declared, or becomes
+        another one. depth: of the functions that it was passed to. seen: the pointers before it.
         """
-        up, level = climbed(node, int(address))
-        if level < 0:
+        up, level = climbed(node, level)
+        deeper, parent = outward(up), up.parent
+        if level < 0 or parent is None:
             return "read", ""
-        address = level > 0
-        deeper = outward(up)
         if deeper is not None and deeper.type != "call_expression":
             self._doubt(view, node, "more parentheses and casts are around it than are read")
-        holder = up.parent
-        if holder is None:
-            return "read", ""
-        parent = holder
-        if parent.type == "assignment_expression":
-            left = parent.child_by_field_name("left")
+        if parent.type.endswith(_DECLARES) and not _same(parent.child_by_field_name("value"), up):
+            return "", ""
+        if parent.type == "assignment_expression" and _same(parent.child_by_field_name("left"), up):
             operator = parent.child_by_field_name("operator")
-            if left is not None and left.id == up.id and not address:
-                plain = operator is None or operator.type == "="
-                return ("write" if plain else "readwrite"), ""
+            plain = operator is None or operator.type == "="
+            return "" if level else _cleared("write", up) if plain else "readwrite", ""
         if parent.type == "update_expression":
-            return "readwrite", ""
+            return "" if level else "readwrite", ""
         given = given_to(up)
         if given is not None:
             accessor = _rcu(given.name)
-            mode = _mode_of_operand(given.name, Operand(given.position, address))
-            if mode:
-                return mode, accessor or (mode != "write" and _accessor_around(given.call)) or ""
-            if address:
-                return self._through_pointer(view, given.name, given.position), accessor
-            return "read", accessor or _accessor_around(given.call)
-        if address and (name := _pointer_from(parent)):
-            return self._through(view, name, 0), _accessor_of_pointer(view, name)
-        if address and parent.type == "return_statement":
+            mode = _cleared(_mode_of_operand(given.name, Operand(given.position, level > 0)), up)
+            if not mode and level:
+                return self._through_pointer(view, given.name, given.position, depth), accessor
+            reads = mode not in _WRITES
+            return mode or "read", accessor or (reads and _accessor_around(given.call)) or ""
+        name = _pointer_from(parent) if level else ""
+        if name and name not in seen:
+            return self._through(view, name, depth, seen)
+        if level and parent.type == "return_statement":
             return self._through_result(view, depth), ""
         return "read", ""
 
     def _through_result(self, view: View, depth: int) -> str:
         """Return what all callers do through the address that a function returns, else a read."""
-        modes = set()
-        for where, passed in self._unless_cut_off(self.passed(view.function, 0), depth):
-            given = given_to(passed)
-            mode = self._mode(where, given.call, True, depth + 1)[0] if given else "read"
-            modes.add(_CLEAR if given and mode == "write" and _is_cleared(given.call) else mode)
+        passed = self._unless_cut_off(self.passed(view.function, 0), depth)
+        calls = [(where, given_to(one)) for where, one in passed]
+        modes = {
+            self._mode(where, given.call, 1, depth + 1)[0] if given else "read"
+            for where, given in calls
+        }
         # Who returns a handle, and who clears it: whether these may, their ways say.
         both = modes == {"write", _CLEAR}
         return _CLEAR if both else modes.pop() if len(modes) == 1 else "read"
 
-    def _through_pointer(self, view: View, name: str, position: int, depth: int = 0) -> str:
+    def _through_pointer(self, view: View, name: str, position: int, depth: int) -> str:
         """What a function of the driver does through its pointer parameter; a read if unknown."""
-        modes = set()
-        for inner in self._unless_cut_off(self.reader.definitions(name, view.path), depth):
-            if position < len(inner.parameters):
-                modes.add(self._through(inner, inner.parameters[position], depth))
-        return _one_of(modes)
+        return _one_of(
+            {
+                self._through(inner, inner.parameters[position], depth + 1)[0]
+                for inner in self._unless_cut_off(self.reader.definitions(name, view.path), depth)
+                if position < len(inner.parameters)
+            }
+        )
 
     def _unless_cut_off(self, further: Sequence[T], depth: int) -> Sequence[T]:
         """Return what an address is followed to, and note where that is too far."""
@@ -384,12 +377,34 @@ class Accesses:
         self._is_cut_off = self._is_cut_off or bool(further)
         return ()
 
-    def _through(self, view: View, name: str, depth: int) -> str:
+    def _through(
+        self, view: View, name: str, depth: int, seen: tuple[str, ...] = ()
+    ) -> tuple[str, str]:
         """What a function does through a pointer of its own, its macros expanded."""
-        onward = partial(self._through_pointer, view, depth=depth + 1)
         shown = self.reader.expanded(view.path, view.written, {})
         named = [one for one in shown if one.item.name == view.item.name] or [view]
-        return _one_of({_mode_of_pointer(one, name, onward) for one in named})
+        accessors: set[str] = set()
+        modes = {self._of_pointer(one, name, depth, (*seen, name), accessors) for one in named}
+        return _one_of(modes), accessors.pop() if len(accessors) == 1 else ""
+
+    def _of_pointer(
+        self, view: View, name: str, depth: int, seen: tuple[str, ...], accessors: set[str]
+    ) -> str:
+        """Return what the mentions of a pointer do, and add the accessors of what it points to.
+
+        What is read behind a store is what was stored: `*slot = find(); set_bit(*slot, used);`.
+        """
+        reads = writes = clears = 0
+        for node in sorted(view.occurrences(name), key=lambda one: one.start_byte):
+            mode, accessor = self._mode(view, node, 1, depth, seen)
+            follows = node.parent is not None and node.parent.type in _FOLLOWS
+            if follows:
+                accessors.add(accessor)
+            reads += "read" in mode and not (follows and writes)
+            writes += mode not in ("", "read")
+            clears += mode == _CLEAR
+        written = _CLEAR if writes == clears else "write"
+        return "readwrite" if reads and writes else written if writes else "read"
 
 
 def _one_of(modes: Set[str]) -> str:
@@ -397,10 +412,6 @@ def _one_of(modes: Set[str]) -> str:
     if modes == {"write", _CLEAR}:
         return "write"
     return next(iter(modes), "read") if len(modes) < 2 else "readwrite"
-
-
-def _is_value(declarator: Node, node: Node) -> bool:
-    return _same(declarator.child_by_field_name("value"), node)
 
 
 def _pointer_from(around: Node) -> str:
@@ -412,63 +423,14 @@ def _pointer_from(around: Node) -> str:
     return node_text(target) if target is not None and target.type == "identifier" else ""
 
 
-def _is_cleared(node: Node) -> bool:
-    """Tell whether what is stored to a member is 0 or NULL, written out."""
+def _cleared(mode: str, node: Node) -> str:
+    """Return the mode of a store, which clears if what it stores is 0 or NULL, written out."""
     up = around(node.parent, "assignment_expression", "call_expression")
-    if up is None:
-        return False
+    if up is None or mode != "write":
+        return mode
     value = next(reversed(arguments_of(up)), up.child_by_field_name("right"))
-    return value is not None and node_text(bare(value)) in ("0", "0UL", "0ul", "NULL")
-
-
-def _mode_of_pointer(
-    view: View, name: str, onward: Callable[[str, int], str], seen: tuple[str, ...] = ()
-) -> str:
-    """What a function does through a pointer of its own: read, write, clear or readwrite.
-
-    What is read behind a store is what was stored, as in `*slot = find(); set_bit(*slot, used);`.
-    onward: what the function does to which the pointer is passed as its argument at a position.
-    seen: the pointers that this one was made from.
-    """
-    reads = writes = clears = 0
-    for node in sorted(view.occurrences(name), key=lambda one: one.start_byte):
-        up, level = climbed(node, 1)
-        outer = up.parent
-        if outer is None or (outer.type.endswith(_DECLARES) and not _is_value(outer, up)):
-            continue
-        assigned = outer.type == "assignment_expression"
-        if assigned and _same(outer.child_by_field_name("left"), up):
-            if level > 0:
-                continue
-            operator = outer.child_by_field_name("operator")
-            plain = operator is None or operator.type == "="
-            reads += not plain and not writes
-            writes += 1
-            clears += plain and _is_cleared(up)
-        elif outer.type == "update_expression":
-            reads += not writes
-            writes += 1
-        elif _filled_by(up, level > 0):
-            writes += 1
-            clears += _is_cleared(up)
-        else:
-            given, other = given_to(up), _pointer_from(outer) if level > 0 else ""
-            mode = onward(given.name, given.position) if given is not None else "read"
-            if other and other not in seen:
-                mode = _mode_of_pointer(view, other, onward, (*seen, name))
-            reads += "read" in mode and not (level < 1 and writes)
-            writes += mode != "read"
-            clears += mode == _CLEAR
-    written = _CLEAR if writes == clears else "write"
-    return "readwrite" if reads and writes else written if writes else "read"
-
-
-def _filled_by(node: Node, pointed: bool) -> bool:
-    """Tell whether a node is an argument that its function fills (pointed: where it points to)."""
-    given = given_to(node)
-    if given is None:
-        return False
-    return _mode_of_operand(given.name, Operand(given.position, pointed)) == "write"
+    cleared = value is not None and node_text(bare(value)) in ("0", "0UL", "0ul", "NULL")
+    return _CLEAR if cleared else mode
 
 
 def _mode_of_operand(name: str, operand: Operand) -> str:
@@ -491,30 +453,10 @@ def _accessor_around(node: Node) -> str:
     return _rcu(given.name) if given is not None else ""
 
 
-def _accessor_of_pointer(view: View, name: str) -> str:
-    """Return the RCU accessor in which a pointer is always dereferenced, or nothing."""
-    accessors = set()
-    for node in view.occurrences(name):
-        deref = node.parent
-        if deref is None or deref.type != "pointer_expression" or node_text(deref)[:1] != "*":
-            continue
-        accessors.add(_accessor_around(deref))
-    return accessors.pop() if len(accessors) == 1 else ""
-
-
 def _same(one: Node | None, other: Node) -> bool:
     return one is not None and one.id == other.id
 
 
 def _last_name(node: Node) -> str:
-    while node.type in ("parenthesized_expression", "pointer_expression"):
-        inner = node.child_by_field_name("argument") or (
-            node.named_children[-1] if node.named_child_count else None
-        )
-        if inner is None:
-            return ""
-        node = inner
-    if node.type == "field_expression":
-        field = node.child_by_field_name("field")
-        return node_text(field) if field is not None else ""
-    return ""
+    field = bare(node).child_by_field_name("field")
+    return node_text(field) if field is not None else ""

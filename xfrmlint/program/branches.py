@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.constants import Constants, either
+from xfrmlint.c.arithmetic import either
+from xfrmlint.c.constants import Constants
 from xfrmlint.c.integers import INT, Int, calculated, number, signed
 from xfrmlint.c.jumps import JUMPS, LEAVING, last_in, last_statement
 from xfrmlint.c.unit import node_text

@@ -8,8 +8,19 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, around, call_of, given_to, position_in
-from xfrmlint.c.mention import Slot, Use, declared_argument, slot_of, use_beside, use_of
+from xfrmlint.c.expression import arguments_of, around, call_of, given_to
+from xfrmlint.c.index import words
+from xfrmlint.c.mention import (
+    CONSTANT,
+    Slot,
+    Use,
+    declared_argument,
+    indexes_behind,
+    is_other_element,
+    slot_of,
+    use_beside,
+    use_of,
+)
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
@@ -31,7 +42,6 @@ from xfrmlint.program.holders import Holder, Holders
 from xfrmlint.valueflow.forms import Forms
 from xfrmlint.valueflow.uses import DEEPEST, Step, Uses
 
-_CONSTANT = re.compile(r"^([A-Z][A-Z0-9_]*|\d+)$")
 _CALLED = re.compile(rb"\b([A-Za-z_]\w*)\s*\(")
 
 
@@ -316,7 +326,7 @@ class CallGraph:
                 use = use_of(self.reader, view, node) if node.type == "identifier" else None
                 call = use.callee.parent if use is not None and use.callee is not None else None
                 texts = map(node_text, arguments_of(call)) if call is not None else ()
-                found.update(t for t in texts if _CONSTANT.match(t))
+                found.update(t for t in texts if CONSTANT.match(t))
             self._registered[key] = frozenset(found)
         return self._registered[key]
 
@@ -324,7 +334,7 @@ class CallGraph:
         """Return the uses of a function pointer member that can see what fills the slot."""
         key = (slot, path)
         if key not in self._fitting:
-            constants = frozenset(i for i in slot.indexes if _CONSTANT.match(i))
+            constants = frozenset(i for i in slot.indexes if CONSTANT.match(i))
             if not constants and slot.table:
                 constants = self.registered_as(slot.table, path)
             held = None
@@ -348,7 +358,7 @@ class CallGraph:
                     field = inner.parent
                     if field is None or field.type != "field_expression":
                         continue
-                    other = slot_of(self.reader, where, field, _indexes_behind(field))
+                    other = slot_of(self.reader, where, field, indexes_behind(field))
                     if not slot.struct or not other.struct or slot.struct == other.struct:
                         use = use_of(self.reader, where, inner)
                         base = field.child_by_field_name("argument")
@@ -390,7 +400,7 @@ class CallGraph:
             # Two members of one struct type: the one is read, the other was filled.
             return self._copied_into(other.within, home)
         for numbers in (True, False):
-            asked = {i for i in other.indexes if _CONSTANT.match(i) and i.isdigit() == numbers}
+            asked = {i for i in other.indexes if CONSTANT.match(i) and i.isdigit() == numbers}
             same_kind = {c for c in constants if c.isdigit() == numbers}
             if asked and same_kind and not same_kind & asked:
                 return False
@@ -398,20 +408,11 @@ class CallGraph:
 
     def _copied_into(self, within: str, path: str) -> bool:
         """Tell whether a member that is a struct is ever written as a whole."""
-        member = within.rpartition(".")[2]
-        for _, node in self.reader.near(member, path):
-            up = node.parent
-            if up is None or up.type != "field_expression":
-                continue
-            parent = up.parent
-            left = parent.child_by_field_name("left") if parent is not None else None
-            if left is not None and left.id == up.id:
-                return True
-            if parent is not None and parent.type == "pointer_expression":
-                given = given_to(parent)
-                if given is not None and function_named(given.name).copies_memory:
-                    return True
-        return False
+        return any(
+            self.forms.stores_at(view, node)
+            for view, node in self.reader.near(within.rpartition(".")[2], path)
+            if node.parent is not None and node.parent.type == "field_expression"
+        )
 
     def _is_object(self, name: str, path: str) -> bool:
         kind = self.reader.types.variable(name, path)
@@ -510,7 +511,7 @@ class _Collector:
             return False
         unit = corpus.unit(file)
         # What is blanked for the parser (an attribute, a macro) can name it, too.
-        items = ((unit.item_at(at), at) for at in corpus.places(corpus.plain(file), word))
+        items = ((unit.item_at(at), at) for at in words(corpus.plain(file), word))
         return any(item is None or not declares(item.node, at) for item, at in items)
 
     def is_linked_whole(self) -> bool:
@@ -620,7 +621,7 @@ class _Collector:
             self.entry(Door(use.name, DATAPATH), use, "handler table")
         before = len(self.edges) + len(self.entries) + len(self.doubts)
         for one in self.graph.uses.onward(step) or ():
-            if not _other_element(use.at, one.use.at):
+            if not is_other_element(use.at, one.use.at):
                 self.follow(one)
         if not handler and before == len(self.edges) + len(self.entries) + len(self.doubts):
             self.doubt(use, f"who calls {self.function.name}() through {use.name} is not known")
@@ -664,36 +665,3 @@ def declares(item: Node, offset: int) -> bool:
     node = item.descendant_for_byte_range(offset, offset + 1)
     parent = node.parent if node is not None else None
     return parent is not None and parent.type == "function_declarator"
-
-
-def _indexes_behind(field: Node) -> list[str]:
-    """Return the indexes of the element of a member that is read."""
-    found = []
-    up = field
-    while up.parent is not None and up.parent.type == "subscript_expression":
-        index = up.parent.child_by_field_name("index")
-        if index is None or index.id == up.id:
-            break
-        found.append(node_text(index))
-        up = up.parent
-    return found
-
-
-def _other_element(stored: Node, read: Node) -> bool:
-    """Tell whether two constant indexes name different elements of an array."""
-    subscript = read.parent
-    index = subscript.child_by_field_name("index") if subscript is not None else None
-    pair = around(stored.parent, "initializer_pair", "initializer_list")
-    if index is None or pair is None or subscript is None:
-        return False
-    if pair.type == "initializer_pair":
-        designator = pair.child_by_field_name("designator")
-        own = node_text(designator).strip("[] ") if designator is not None else ""
-    else:
-        up = stored
-        while up.parent is not None and up.parent.id != pair.id:
-            up = up.parent
-        own = str(position_in(pair, up))
-    asked = node_text(index)
-    constant = _CONSTANT.match(own) and _CONSTANT.match(asked)
-    return bool(constant) and own.isdigit() == asked.isdigit() and own != asked

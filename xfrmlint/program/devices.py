@@ -15,7 +15,7 @@ from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, bare, call_of, called_by, given_to
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import Use, slot_of
-from xfrmlint.c.syntax import Syntax
+from xfrmlint.c.reading import Syntax
 from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import words

@@ -125,7 +125,7 @@ class _Delegation:
         names = [slot.name for slot in slots if STATE in slot.takes and not slot.packet]
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
         macros = self.reader.macros(files, key).hiding([*names, NETDEV_OPS])
-        words = Words([*names, *macros], self.reader.indexes)
+        words = Words([*names, *macros])
         for file in files:
             for view in self.reader.views_with(words, file, macros):
                 if view.kind == "function":

@@ -16,6 +16,7 @@ from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import LOOPS, around, bare
 from xfrmlint.c.jumps import Condition, conditions_to
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.reading import Syntax
 from xfrmlint.c.syntax import (
     Binary,
     Call,
@@ -24,7 +25,6 @@ from xfrmlint.c.syntax import (
     Literal,
     Member,
     Name,
-    Syntax,
     Truth,
     Unary,
     bared,

@@ -19,6 +19,7 @@ from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.cleanups import OF_A_CLASS, Class, classes_for
 from xfrmlint.c.header import declared_function
+from xfrmlint.c.index import words
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
@@ -311,7 +312,7 @@ class NameWalk:
         declared, met = False, False
         for where in self._near(path).get(word, ()):
             data = corpus.data(where)
-            named = [*_behind(data, word, corpus.places(data, word))]
+            named = [*_behind(data, word, words(data, word))]
             found = [_function(where, name, data, at) for at in _heads(data, named)]
             found += [_macro(where, name, data, at) for at in _defined(data, named)]
             yield from found
@@ -325,7 +326,7 @@ class NameWalk:
         for where in self._driver(path).get(word, ()):
             if where not in local:
                 data = corpus.data(where)
-                named = [*_behind(data, word, corpus.places(data, word))]
+                named = [*_behind(data, word, words(data, word))]
                 for at in _heads(data, named):
                     if declared or not _is_static(data, word, at):
                         yield _function(where, name, data, at)
@@ -336,7 +337,7 @@ class NameWalk:
         beside = "" if met else self._reader.universe.beside(name, path)
         if beside:
             data = corpus.data(beside)
-            for at in _heads(data, _behind(data, word, corpus.places(data, word))):
+            for at in _heads(data, _behind(data, word, words(data, word))):
                 yield _function(beside, name, data, at)
 
     def _near(self, path: str) -> Mapping[bytes, Sequence[str]]:
@@ -375,7 +376,7 @@ class NameWalk:
         corpus, word = self._reader.corpus, name.encode()
         for where in self._reader.universe.files(path):
             data = corpus.data(where)
-            for at in _heads(data, _behind(data, word, corpus.places(data, word))):
+            for at in _heads(data, _behind(data, word, words(data, word))):
                 yield _function(where, name, data, at)
 
     def _body(self, where: _Where) -> Body:

@@ -7,27 +7,21 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.constants import Constants
-from xfrmlint.c.ctype import INT, declared, specified
-from xfrmlint.c.expression import arguments_of, bare, called_by, outward, position_in
+from xfrmlint.c.expression import arguments_of, bare, called_by
 from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DEVICE, OPS, RESOLVE, SHARE
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.objects import MADE, Key, Objects, assignment_of
 from xfrmlint.program.pointers import targets_of
 from xfrmlint.program.promised import Promised
 from xfrmlint.program.put import values_put
 from xfrmlint.program.sharing import SharingTest, sharing_test
-from xfrmlint.valueflow.sources import Tracer
 from xfrmlint.valueflow.uses import Step, Uses
-
-# Begins the name of an object that an allocation makes.
-_MADE = "made at "
-_INDEX = re.compile(r"\[([^]]*)\]")
 
 
 class Callback(NamedTuple):
@@ -36,13 +30,6 @@ class Callback(NamedTuple):
     field: str
     target: str
     place: Place
-
-
-class Key(NamedTuple):
-    """What object is meant: a variable of a file, a member of a struct type, what a call made."""
-
-    scope: str
-    name: str
 
 
 @dataclass
@@ -130,10 +117,8 @@ class _Finder:
         self.in_others: list[Callback] = []
         # Where a feature of a device is set that is the promise.
         self.features: list[Place] = []
-        self.tracer = Tracer(self.reader, graph.handed, self.object_of)
-        self.makers = Tracer(self.reader, graph.handed, self.made_by)
+        self.objects = Objects(graph)
         self.uses = Uses(self.reader, graph.passed, lambda _: (), self.reads, self.mention)
-        self.constants = Constants(self.reader.types)
         contract = self.reader.contract
         self.fields = contract.callbacks
         self.flag_name = contract.promise(promise)
@@ -145,7 +130,7 @@ class _Finder:
         structs = [struct.split()[-1] for struct in self.reader.contract.tables]
         words = [*self.fields, *structs, *filter(None, [self.flag_name])]
         macros = self.reader.macros(files, key).hiding(words)
-        wanted = Words([*words, *macros], self.reader.indexes)
+        wanted = Words([*words, *macros])
         for view in self.reader.views_with(wanted, path, macros, own=True):
             for name in self.fields:
                 for node in view.occurrences(name):
@@ -178,7 +163,7 @@ class _Finder:
             return
         if parent.type != "field_expression" or not self.is_in(struct, view, parent):
             return
-        for put in values_put(self.tracer.forms, view, node):
+        for put in values_put(self.graph.forms, view, node):
             if put is None:
                 self.untold(view, node, f"what is put into {name} here is not known")
             elif not _is_nothing(put.node):
@@ -234,60 +219,30 @@ class _Finder:
         declaration = node.parent.parent if node.parent is not None else None
         if declaration is None or declaration.type != "declaration":
             return
-        for declarator in declaration.children_by_field_name("declarator"):
-            value = declarator.child_by_field_name("value")
-            inner = declarator.child_by_field_name("declarator")
-            pointer = inner is not None and inner.type == "pointer_declarator"
-            if value is not None and value.type == "initializer_list" and not pointer:
-                self.positions(view, value)
-
-    def positions(self, view: View, listed: Node) -> None:
-        """Read the entries without a designator of a table, or of each table in an array."""
-        for entry in listed.named_children:
-            value = entry
-            if entry.type == "initializer_pair":
-                value = entry.child_by_field_name("value") or entry
-            if value.type == "initializer_list":
-                self.positions(view, value)
-            elif entry.type != "initializer_pair":
+        lists = (one for one in below(declaration) if one.type == "initializer_list")
+        for listed, entry in ((one, entry) for one in lists for entry in one.named_children):
+            slot = None
+            if entry.type not in ("initializer_list", "initializer_pair"):
                 slot = use_of(self.reader, view, entry).slot
-                if slot is None or not slot.field:
-                    continue
-                if slot.struct != OPS:
-                    if slot.struct == self.reader.contract.struct_of(slot.field):
-                        self.callback(None, view, entry, slot.field, view.place(entry.start_byte))
-                    continue
-                table = self.table_of_list(view, listed)
-                if slot.field == self.flags_name:
-                    self.promise(table, view, entry, entry)
-                else:
-                    self.callback(table, view, entry, slot.field, view.place(entry.start_byte))
+            if slot is None or not slot.field:
+                continue
+            if slot.struct != OPS:
+                if slot.struct == self.reader.contract.struct_of(slot.field):
+                    self.callback(None, view, entry, slot.field, view.place(entry.start_byte))
+                continue
+            table = self.table_of_list(view, listed)
+            if slot.field == self.flags_name:
+                self.promise(table, view, entry, entry)
+            else:
+                self.callback(table, view, entry, slot.field, view.place(entry.start_byte))
 
     def table_of_list(self, view: View, listed: Node, pair: Node | None = None) -> Table:
         """Return the table that an initializer list, or an entry of it, fills."""
-        name, at = _owner(self.reader, view, listed, pair)
-        target = _literal_target(listed)
-        if target is not None:
-            key = self.key(view, target)
-        else:
-            key = Key(
-                view.path if view.kind != "function" else str(view.function),
-                _INDEX.sub(lambda found: self.element(found[1], view.path), name),
-            )
+        key, name, at = self.objects.initialized(view, listed, pair)
         self.assigned.pop(key, None)
         table = self.table(key, name, view.place_in_item(at.start_byte))
         table.slots |= self.members(view, listed, pair)
         return table
-
-    def element(self, index: str, path: str) -> str:
-        """Return `[2]` for what an index is, `[i]` for one that is no constant."""
-        value = self.constants.value(index, path)
-        return f"[{index if value is None else value.value}]"
-
-    def is_array(self, key: Key, path: str) -> bool:
-        """Tell whether an object can be one of several tables."""
-        kind = self.reader.types.variable(key.name, path)
-        return not key.name.startswith(_MADE) and (kind is None or kind.pointers > 0)
 
     def members(self, view: View, listed: Node, pair: Node | None) -> set[Slot]:
         """Return the member that an initialized table is of a bigger object, if it is one."""
@@ -310,11 +265,11 @@ class _Finder:
         if base is None:
             return []
         found = []
-        for key in self.keys(view, base):
+        for key in self.objects.all_of(view, base):
             if key not in self.tables:
-                declared = self.declared_at(view, key)
+                declared = self.objects.declared_at(view, key)
                 place = declared or view.place(expression.start_byte)
-                made = key.name.startswith(_MADE)
+                made = key.name.startswith(MADE)
                 self.table(key, node_text(bare(base)) if made else key.name, place)
                 self.assigned[key] = declared is not None
             found.append(self.tables[key])
@@ -322,57 +277,6 @@ class _Finder:
             text = " ".join(node_text(base).split())
             self.untold(view, expression, f"which ops table {text} is here is not known")
         return found
-
-    def declared_at(self, view: View, key: Key) -> Place | None:
-        """Return where a variable that assignments fill is declared."""
-        if key.scope != view.path:
-            return None
-        name = key.name.partition("[")[0]
-        for item in self.reader.outlines.items(view.path):
-            known = item.kind == "declaration" and not node_text(item.node).startswith("extern")
-            base = specified(item.node) if known else None
-            for declarator in item.node.children_by_field_name("declarator"):
-                made = declared(base, declarator) if base is not None else None
-                if made is not None and node_text(made.name) == name:
-                    return self.reader.outlines.place(view.path, item, made.name)
-        return None
-
-    def key(self, view: View, node: Node) -> Key:
-        """Return which object an expression of type struct xfrmdev_ops (or a pointer to it) is."""
-        answers = self.tracer.of(view, node).answers
-        return next(iter(answers), Key(str(view.function), node_text(bare(node))))
-
-    def keys(self, view: View, node: Node) -> list[Key]:
-        """Return each object that an expression can be; none if that can't be told."""
-        made = self.makers.of(view, node)
-        return list((self.tracer.of(view, node) if made.doubts else made).answers)
-
-    def made_by(self, view: View, node: Node) -> Key | None:
-        """Return the object that an expression makes, if it is a call that allocates."""
-        if node.type != "call_expression" or function_named(called_by(node)).gfp < 0:
-            return None
-        return Key(str(view.function), f"{_MADE}{node.start_byte}")
-
-    def object_of(self, view: View, node: Node) -> Key | None:
-        """Return which object an expression names; None where it has to be followed further."""
-        if node.type == "field_expression":
-            slot = slot_of(self.reader, view, node)
-            return Key(slot.struct, slot.field)
-        if node.type == "subscript_expression":
-            inner = node.child_by_field_name("argument")
-            index = node.child_by_field_name("index")
-            outer = self.key(view, inner) if inner is not None else Key("", "")
-            element = self.element(node_text(index) if index is not None else "", view.path)
-            # `ops[0]` of a pointer to one table is that table.
-            alone = element == "[0]" and not self.is_array(outer, view.path)
-            return outer if alone else Key(outer.scope, outer.name + element)
-        if node.type != "identifier":
-            return None
-        name = node_text(node)
-        local = view.local(name, node.start_byte)
-        if local is None:
-            return Key(view.path, name)
-        return None if local.type.pointers else Key(str(view.function), name)
 
     def flag(self, view: View, node: Node) -> None:
         """Note where `.flags` gets the flag, in an initializer or by = and |=."""
@@ -396,11 +300,11 @@ class _Finder:
         base = parent.child_by_field_name("argument")
         if parent.type != "field_expression" or base is None or not self.is_in(OPS, view, parent):
             return
-        for one in values_put(self.tracer.forms, view, node):
+        for one in values_put(self.graph.forms, view, node):
             sets = self.sets_flag(*one) if one is not None else None
             if sets is not False:
                 place = view.place(node.start_byte)
-                keys: list[Key | None] = [*self.keys(view, base)] or [None]
+                keys: list[Key | None] = [*self.objects.all_of(view, base)] or [None]
                 flagged = [Flagged(key, place, sets is True) for key in keys]
                 self.flagged += [one for one in flagged if one not in self.flagged]
 
@@ -547,10 +451,10 @@ class _Finder:
             copied = arguments_of(use.callee.parent)[0]
         elif copied is None and use.kind == "global":
             # `own_ops = template;`, `own_ops = &template;`
-            given = _assignment_of(use.at)
+            given = assignment_of(use.at)
             copied = given.child_by_field_name("left") if given is not None else None
         if copied is not None:
-            found |= {Slot(*key) for key in self.keys(use.view, copied)}
+            found |= {Slot(*key) for key in self.objects.all_of(use.view, copied)}
             return False
         if use.kind == "slot" and use.slot is not None:
             if use.slot in found:
@@ -645,74 +549,8 @@ def _is_nothing(value: Node) -> bool:
 
 def _copied_through(node: Node) -> Node | None:
     """Return P if a table is copied by `*P = table`, or `*P = *table`."""
-    given = _assignment_of(node)
+    given = assignment_of(node)
     left = given.child_by_field_name("left") if given is not None else None
     if left is None or left.type != "pointer_expression":
         return None
     return left.child_by_field_name("argument")
-
-
-def _assignment_of(node: Node) -> Node | None:
-    """Return the assignment whose right side a table, its address or what it points to is."""
-    up = node
-    while (outer := outward(up)) is not None:
-        up = outer
-    parent = up.parent
-    right = parent.child_by_field_name("right") if parent is not None else None
-    assigned = parent is not None and parent.type == "assignment_expression"
-    return parent if assigned and right is not None and right.id == up.id else None
-
-
-def _literal_target(listed: Node) -> Node | None:
-    """Return L if a list is the whole of `L = (struct xfrmdev_ops){ ... }`."""
-    up = listed.parent
-    if up is None or up.type != "compound_literal_expression":
-        return None
-    given = _assignment_of(up)
-    return given.child_by_field_name("left") if given is not None else None
-
-
-def _owner(reader: Reader, view: View, listed: Node, pair: Node | None) -> tuple[str, Node]:
-    """Return the text by which a reader knows an initialized object, and the node to point at.
-
-    pair: the entry that fills a slot of it; of `[1].xdo_dev_state_add` the object is `[1]`.
-    """
-    suffix = ""
-    at: Node | None = None
-    if pair is not None:
-        suffix = _designated(pair.children_by_field_name("designator")[:-1])
-        at = pair if suffix else None
-    node = listed
-    while True:
-        parent = node.parent
-        if parent is None:
-            return suffix or "?", at or listed
-        if parent.type == "init_declarator":
-            made = declared(INT, parent)
-            if made is None:
-                return suffix or "?", at or listed
-            return node_text(made.name) + suffix, at or made.name
-        if parent.type == "initializer_pair":
-            names = parent.children_by_field_name("designator")
-            suffix = _designated(names) + suffix
-            if any(n.type == "field_designator" for n in names):
-                at = at or parent
-        elif parent.type == "initializer_list" and node.type != "initializer_pair":
-            suffix = _entered(reader, view, parent, node) + suffix
-        elif parent.type == "assignment_expression":
-            left = parent.child_by_field_name("left")
-            return (node_text(bare(left)) if left is not None else "?") + suffix, at or parent
-        node = parent
-
-
-def _designated(designators: Iterable[Node]) -> str:
-    return "".join(node_text(one).replace(" ", "") for one in designators)
-
-
-def _entered(reader: Reader, view: View, listed: Node, entry: Node) -> str:
-    """Return which member or element of what a list fills an entry without designator is."""
-    inner, outer = use_of(reader, view, entry).slot, use_of(reader, view, listed).slot
-    if inner is not None and inner.field:
-        if outer is None or (inner.struct, inner.field) != (outer.struct, outer.field):
-            return f".{inner.field}"
-    return f"[{position_in(listed, entry)}]"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from xfrmlint.c.index import words
 from xfrmlint.c.unit import Place, Unit
 from xfrmlint.c.view import FunctionName
 from xfrmlint.kernel.doors import CONTROL, DATAPATH, DEFERRED, UNKNOWN
@@ -124,7 +125,7 @@ def _not_understood(
         known = {edge.place[:2] for edge in incoming.edges}
         known |= {entry.place[:2] for entry in incoming.entries}
         for path in reader.universe.files(function.path):
-            named = [*reader.corpus.places(reader.corpus.plain(path), word)]
+            named = [*words(reader.corpus.plain(path), word)]
             if not named:
                 continue
             unit, errors = reader.corpus.unit(path), reader.outlines.errors(path)

@@ -9,6 +9,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.ctype import declarators, declared, specified
 from xfrmlint.c.expression import around
+from xfrmlint.c.index import words
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.reader import Reader, Words
@@ -128,7 +129,7 @@ class _Finder:
         tags = [struct.split()[-1] for struct in self.contract.structs]
         words = [*self.contract.telling, XSO, *tags, *self.contract.askers]
         macros = self.reader.macros(files, self.reader.universe.key(path)).hiding(words)
-        names = Words([*words, *macros, *self.carriers(files, tags)], self.reader.indexes)
+        names = Words([*words, *macros, *self.carriers(files, tags)])
         for file in fresh:
             self.unparsed(file, self.contract.telling)
             for view in self.reader.views_with(names, file, macros, own=True):
@@ -144,7 +145,7 @@ class _Finder:
         if not private or private.encode() not in self.reader.corpus.data(path):
             return
         accesses = Accesses(self.reader, self.offload, self.graph.handed, (private,))
-        for view in self.reader.views_with(Words([private], self.reader.indexes), path, {}):
+        for view in self.reader.views_with(Words([private]), path, {}):
             if view.kind == "function":
                 for access in accesses.of(view):
                     # Nobody looked for callers.
@@ -200,7 +201,7 @@ class _Finder:
     def _is_used(self, macro: bytes, files: Sequence[str], definitions: int) -> bool:
         """Tell whether a macro's name stands anywhere but in its definitions."""
         corpus = self.reader.corpus
-        places = chain.from_iterable(corpus.places(corpus.data(file), macro) for file in files)
+        places = chain.from_iterable(words(corpus.data(file), macro) for file in files)
         return next(islice(places, definitions, None), None) is not None
 
     def drivers_at(self, path: str) -> list[Driver]:

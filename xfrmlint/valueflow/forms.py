@@ -20,6 +20,7 @@ from xfrmlint.c.expression import arguments_of, around, bare, call_of, climbed, 
 from xfrmlint.c.loops import loop_of
 from xfrmlint.c.mention import slot_of, use_of
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.reading import Syntax
 from xfrmlint.c.syntax import (
     Assignment,
     Before,
@@ -32,7 +33,6 @@ from xfrmlint.c.syntax import (
     Conditional,
     Expression,
     Initializer,
-    Syntax,
     inside,
     pointed,
     uncast,
