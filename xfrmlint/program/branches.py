@@ -105,7 +105,7 @@ def _is_on_a_side_not_taken(where: Where, parent: Node, node: Node) -> bool:
         sign = parent.child_by_field_name("operator")
         if right is None or left is None or sign is None or right.id != node.id:
             return False
-        return sign.type in ("&&", "||") and _truth(where, left) is (sign.type == "||")
+        return sign.type in ("&&", "||") and truth(where, left) is (sign.type == "||")
     if parent.type == "case_statement":
         around = parent.parent.parent if parent.parent is not None else None
         entered = _entered(where, around) if around is not None else None
@@ -264,10 +264,11 @@ def holds(where: Where, node: Node) -> bool | None:
     packets are handled in.
     """
     condition = node.child_by_field_name("condition")
-    return _truth(where, condition) if condition is not None else None
+    return truth(where, condition) if condition is not None else None
 
 
-def _truth(where: Where, condition: Node) -> bool | None:
+def truth(where: Where, condition: Node) -> bool | None:
+    """Return whether a condition holds; None if that is not seen."""
     text = node_text(condition).strip()
     negated = False
     while text[:1] == "!" or (text[:1] == "(" and text[-1:] == ")"):

@@ -25,7 +25,7 @@ from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.privates import Privates
 from xfrmlint.valueflow.forms import Forms, Stored, Value, plain
-from xfrmlint.valueflow.sources import returned
+from xfrmlint.valueflow.sources import returned_by
 
 # Callers of callers; and steps from a value to where it is got.
 _DEEPEST = 3
@@ -199,8 +199,7 @@ class Common:
                 for leaf in self._forms.alternatives(Value(view, value))
             )
         if node.type == "call_expression":
-            found = [Value(where, value) for where, value in self._returned(view, node)]
-            return any(self._is_found(one.view, one.node, depth + 1) for one in found)
+            return any(self._is_found(*one, depth + 1) for one in self._returned(view, node))
         inner = node.child_by_field_name("argument")
         if node.type == "field_expression" and inner is not None:
             kind = self._graph.reader.types.of(inner, view)
@@ -209,16 +208,14 @@ class Common:
                 return True
         return inner is not None and self._is_found(view, inner, depth + 1)
 
-    def _returned(self, view: View, call: Node) -> Iterator[tuple[View, Node]]:
+    def _returned(self, view: View, call: Node) -> Iterator[Value]:
         """Yield what a function looks into, or, of a driver's, what it returns."""
         name, given = called_by(call), arguments_of(call)
         known = function_named(name)
         looked = known.passes or known.container == 0 or max(known.struct, known.like) >= 0
         if given and (looked or known.device):
-            yield view, given[0]
-        for where in self._graph.reader.definitions(name, view.path):
-            for value in returned(where):
-                yield where, value
+            yield Value(view, given[0])
+        yield from returned_by(self._graph.reader, name, view.path)
 
     def _private(self, view: View, node: Node) -> Iterator[Node]:
         """Yield the parts of an expression that point to private data, the outermost first."""

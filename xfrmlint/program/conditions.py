@@ -6,17 +6,16 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, called, without_casts
+from xfrmlint.c.expression import called, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
+from xfrmlint.program.branches import Where, truth
 
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
-# What a comparison of 0 with a number comes to: with 0, with one below, with one that is above.
-_ZERO = {"==": True, "!=": False, "<": False, ">": False, "<=": True, ">=": True}
-_ABOVE = {"==": False, "!=": True, "<": True, ">": False, "<=": True, ">=": False}
-_BELOW = {"==": False, "!=": True, "<": False, ">": True, "<=": False, ">=": True}
+# What a comparison of 0 with a limit comes to.
+_BELOW_A_LIMIT = {"<": True, ">": False, "<=": True, ">=": False}
 _NAMING = ("identifier", "field_expression")
 
 
@@ -65,22 +64,17 @@ def at_zero(asked: Asked, node: Node) -> bool | None:
         return at_zero(asked, node.named_children[-1])
     if not _names(asked, node):
         return None
-    if node_text(node) == asked.name:
-        return False
+    known = truth(Where(asked.view, {asked.name: "0"}, asked.constants), node)
+    if known is not None:
+        return known
     match node.type:
         case "unary_expression" if node_text(node).startswith("!"):
-            inner = node.child_by_field_name("argument")
-            holds = at_zero(asked, inner) if inner is not None else None
-            return None if holds is None else not holds
+            inner = at_zero(asked, node.named_children[0])
+            return None if inner is None else not inner
         case "binary_expression":
             return _compared(asked, node)
-        case "call_expression":
-            does = function_named(called(node))
-            arguments = arguments_of(node)
-            if 0 <= does.truth < len(arguments):
-                return at_zero(asked, arguments[does.truth])
-            if does.known:
-                return None
+        case "call_expression" if function_named(called(node)).known:
+            return None
         case "subscript_expression" | "field_expression" | "pointer_expression":
             return None
     raise _NotUnderstood
@@ -101,24 +95,17 @@ def _compared(asked: Asked, node: Node) -> bool | None:
     if node_text(without_casts(right)) == asked.name:
         left, right = right, left
         operator = _MIRRORED.get(operator, operator)
-    if operator == "&" and bits_of((node.text or b"") + b")", asked.name):
-        # `used & BIT(i)`: of the bit, not of its number.
-        return None
-    if operator not in _ZERO:
-        raise _NotUnderstood
-    if node_text(without_casts(left)) != asked.name:
-        # `t[i].used == x`: of the element, not of its number.
-        if any(n.type == "subscript_expression" for n in (left, right)) or "->" in node_text(node):
-            return None
-        raise _NotUnderstood
-    value = asked.constants.value(node_text(right), asked.view.path)
-    if value is None and operator in ("==", "!="):
-        # It can be the 0 that is kept away.
-        raise _NotUnderstood
-    if value is None or value.value > 0:
+    if node_text(without_casts(left)) == asked.name and operator in _BELOW_A_LIMIT:
         # What nobody knows is a limit: it is more than 0.
-        return _ABOVE[operator]
-    return _ZERO[operator] if value.value == 0 else _BELOW[operator]
+        return _BELOW_A_LIMIT[operator]
+    # `used & BIT(i)`, `t[i].used == x`: of the bit, or of the element, not of its number.
+    bit = operator == "&" and bits_of((node.text or b"") + b")", asked.name)
+    of_element = any(n.type == "subscript_expression" for n in (left, right))
+    if bit or (
+        node_text(without_casts(left)) != asked.name and (of_element or "->" in node_text(node))
+    ):
+        return None
+    raise _NotUnderstood
 
 
 def bits_of(text: bytes, name: str) -> set[bytes]:

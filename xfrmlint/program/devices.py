@@ -32,7 +32,7 @@ from xfrmlint.program.offers import Offers
 from xfrmlint.program.privates import Privates, private_of, read_of
 from xfrmlint.program.reach import reached
 from xfrmlint.valueflow.forms import Stored, Value, plain
-from xfrmlint.valueflow.sources import Sources, Tracer, returned
+from xfrmlint.valueflow.sources import Sources, Tracer, returned_by
 
 _INSTALLED = re.compile(rb"netdev_ops|xfrmdev_ops|ethtool_ops|register_netdev")
 
@@ -159,8 +159,7 @@ class Devices:
         view, node = base.view, read_of(base.view, plain(base.node))
         while node.type == "field_expression":
             inner = node.child_by_field_name("argument") or node
-            kind = self.reader.types.of(inner, view)
-            held = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
+            held = self.privates.struct_of(view, inner)
             if held in self.privates.structs(view.path):
                 link = Link(held, node_text(node.child_by_field_name("field") or node))
                 return [Home(link, Value(view, inner), value)]
@@ -271,18 +270,14 @@ class Devices:
         if whose is not None or stored.value is None:
             return whose
         value = read_of(stored.view, stored.value)
-        read = [one for one in self._returned(stored.view, value) if _is_member(one.node)]
+        values = returned_by(self.reader, called_by(value), stored.view.path)
+        read = [one for one in values if _is_member(one.node)]
         if any(self._is_of_another_kind(stored, one) for one in (Value(stored.view, value), *read)):
             return Whose.PEER
         # What a function reads of what it is given is that one's.
         given = arguments_of(value) if read else [value]
         anothers = any(self.common.is_anothers(stored._replace(value=one)) for one in given)
         return Whose.OTHER if anothers else None
-
-    def _returned(self, view: View, call: Node) -> list[Value]:
-        """Return what a function of the driver's returns."""
-        found = self.reader.definitions(called_by(call), view.path)
-        return [Value(inner, value) for inner in found for value in returned(inner)]
 
     def _is_of_another_kind(self, stored: Stored, read: Value) -> bool:
         """Tell whether private data gets the own device of private data of another struct.
@@ -293,8 +288,7 @@ class Devices:
         if not _is_member(value):
             return False
         slot = slot_of(self.reader, read.view, value)
-        kind = self.reader.types.of(stored.base, stored.view)
-        own = self.reader.types.resolved(kind, stored.view.path).base if kind is not None else ""
+        own = self.privates.struct_of(stored.view, stored.base)
         privates = self.privates.structs(stored.view.path)
         if own == slot.struct or not {own, slot.struct} <= privates:
             return False
@@ -337,8 +331,7 @@ class Devices:
             return None
         index, of = (holder.child_by_field_name(part) for part in ("index", "argument"))
         table = of.child_by_field_name("field") if of is not None else None
-        kind = self.reader.types.of(holder, view)
-        struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
+        struct = self.privates.struct_of(view, holder)
         if index is None or table is None or struct not in self.privates.structs(view.path):
             return None
         fixed = self.constants.value(node_text(index), view.path) is not None
@@ -374,8 +367,7 @@ class Devices:
     def _of_member(self, view: View, node: Node) -> Whose | None:
         base = node.child_by_field_name("argument")
         name = node_text(node.child_by_field_name("field") or node)
-        kind = self.reader.types.of(base, view)
-        struct = self.reader.types.resolved(kind, view.path).base if kind is not None else ""
+        struct = self.privates.struct_of(view, base)
         if (struct, name) in structs.OWN_MEMBERS:
             found = self.of_context(struct, view)
             sure = len(found.whose) == 1 and not found.why

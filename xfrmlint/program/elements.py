@@ -35,7 +35,7 @@ from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.program.privates import Privates
 from xfrmlint.valueflow.forms import Forms, Passed, Value
-from xfrmlint.valueflow.sources import returned
+from xfrmlint.valueflow.sources import returned_by
 
 _DEEPEST = 4
 
@@ -148,11 +148,7 @@ class Elements:
         if other is not None:
             return _Number(view, other, True)
         if isinstance(index, Call):
-            made = [
-                (inner, value)
-                for inner in self._reader.definitions(index.name, view.path)
-                for value in returned(inner)
-            ]
+            made = returned_by(self._reader, index.name, view.path)
             inner, value = made[0] if len(made) == 1 else (view, None)
             other = _turned(Syntax(inner, self._constants).of(value)) if value else None
             local = inner.local(other.name, other.start) if isinstance(other, Name) else None
@@ -172,9 +168,7 @@ class Elements:
                 return bool(read) and all(self._is_own(v, n, depth + 1) for v, n in read)
             node = bare(values[0]) if len(values) == 1 else node
         of = node.child_by_field_name("argument") if node.type == "field_expression" else None
-        kind = self._reader.types.of(of, view)
-        base = self._reader.types.resolved(kind, view.path).base if kind is not None else ""
-        return base in self._privates.structs(view.path)
+        return self._privates.struct_of(view, of) in self._privates.structs(view.path)
 
     def _fills(self, view: View, number: Expression, table: str) -> bool:
         """Tell whether elements are put into a table by what a member is, or is made there."""

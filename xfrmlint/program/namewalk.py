@@ -20,6 +20,7 @@ from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.cleanups import OF_A_CLASS, Class, classes_for
 from xfrmlint.c.header import declared_function
 from xfrmlint.c.index import words
+from xfrmlint.c.macros import named
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
@@ -226,8 +227,7 @@ class NameWalk:
     def _all_asked(
         self, name: str, path: str, until: Until, way: frozenset[str] | None
     ) -> frozenset[str] | None:
-        # What is called through a pointer need not be declared there.
-        queue = list(self._own(name, path) or self._anywhere(name, path))
+        queue = list(self._own(name, path))
         if not queue:
             return None
         found: set[str] = set()
@@ -289,13 +289,16 @@ class NameWalk:
 
     def _text_until(self, where: _Where, until: Until) -> bytes:
         """Return a function's text up to a place in it; all of it for another place."""
-        data = self._reader.corpus.data(where.path)
-        at = _offset(data, until.place)
+        data, offset = (
+            self._reader.corpus.data(where.path),
+            self._reader.corpus.unit(where.path).offset,
+        )
+        at = offset(*until.place[1:])
         if until.place.path != where.path or not where.start <= at < where.end:
             return self._text(where)
         text = without_comments(data[where.start : where.end])
         for places in until.beside:
-            first, last = (max(_offset(data, one) - where.start, 0) for one in places)
+            first, last = (max(offset(*one[1:]) - where.start, 0) for one in places)
             text = text[:first] + b" " * (last - first) + text[max(first, last) :]
         leaves = _LEAVES.search(text, at - where.start)
         end = leaves.start() if leaves is not None else len(text)
@@ -309,36 +312,40 @@ class NameWalk:
 
     def _found(self, name: str, path: str) -> Iterator[_Where]:
         corpus, word = self._reader.corpus, name.encode()
-        declared, met = False, False
+        own = [*self._in(self._near(path).get(word, ()), name)]
         for where in self._near(path).get(word, ()):
-            data = corpus.data(where)
-            named = [*_behind(data, word, words(data, word))]
-            found = [_function(where, name, data, at) for at in _heads(data, named)]
-            found += [_macro(where, name, data, at) for at in _defined(data, named)]
-            yield from found
-            met = met or bool(found)
-            declared = declared or _is_declared(data, named)
-            if found and (where == path or not declared):
-                return
+            for macro in named(corpus, name, where) if word in corpus.defines(where) else ():
+                # A constant calls nothing.
+                if macro.parameters is not None or _NAMES.search(macro.body):
+                    start, end = macro.start, macro.start + len(macro.body)
+                    own.append(_Where(where, name, start, start, end))
+        yield from own
+        if any(one.path == path for one in own):
+            return
+        # Another file's function, of which a header's inline may be the stub.
         local = corpus.local(path)
-        # Another file's function is declared here, or in a header of the kernel's if it is not
-        # static; a header's inline beside a declaration is its stub.
-        for where in self._driver(path).get(word, ()):
-            if where not in local:
-                data = corpus.data(where)
-                named = [*_behind(data, word, words(data, word))]
-                for at in _heads(data, named):
-                    if declared or not _is_static(data, word, at):
-                        yield _function(where, name, data, at)
-                        met = True
-        target = "" if met else self._reader.aliases(path).get(name, "")
+        files = [one for one in self._driver(path).get(word, ()) if one not in local]
+        others = [
+            one
+            for one in self._in(files, name)
+            if not _is_static(corpus.data(one.path), word, one.start)
+        ]
+        yield from others
+        if own or others:
+            return
+        target = self._reader.aliases(path).get(name, "")
         for one in self._own(target, path) if target else ():
             yield one._replace(name=name)
-        beside = "" if met else self._reader.universe.beside(name, path)
-        if beside:
-            data = corpus.data(beside)
-            for at in _heads(data, _behind(data, word, words(data, word))):
-                yield _function(beside, name, data, at)
+        beside = self._reader.universe.beside(name, path)
+        yield from self._in([beside] if beside else [], name)
+
+    def _in(self, paths: Iterable[str], name: str) -> Iterator[_Where]:
+        """Yield the functions of a name in some files."""
+        corpus, word = self._reader.corpus, name.encode()
+        for path in paths:
+            data = corpus.data(path)
+            for at in _bodies(data, word, words(data, word)):
+                yield _function(path, name, data, at)
 
     def _near(self, path: str) -> Mapping[bytes, Sequence[str]]:
         """Return in which of a file and the driver's headers that it sees names may be defined."""
@@ -370,14 +377,6 @@ class NameWalk:
             made = self._reader.corpus.defines(path)
             self._names[path] = made.union(_BEFORE.findall(b"".join(lines)))
         return self._names[path]
-
-    def _anywhere(self, name: str, path: str) -> Iterator[_Where]:
-        """Yield the functions of a name in all files of a driver."""
-        corpus, word = self._reader.corpus, name.encode()
-        for where in self._reader.universe.files(path):
-            data = corpus.data(where)
-            for at in _heads(data, _behind(data, word, words(data, word))):
-                yield _function(where, name, data, at)
 
     def _body(self, where: _Where) -> Body:
         if where not in self._bodies:
@@ -566,23 +565,10 @@ def _function(path: str, name: str, data: bytes, at: int) -> _Where:
     return _Where(path, name, head, at, end if end >= 0 else len(data))
 
 
-def _macro(path: str, name: str, data: bytes, at: int) -> _Where:
-    """Return where a macro's text is that begins at an offset."""
-    end = data.find(b"\n", at)
-    while end > 0 and data[end - 1 : end] == b"\\":
-        end = data.find(b"\n", end + 1)
-    return _Where(path, name, at, at, end if end >= 0 else len(data))
-
-
 @lru_cache
 def _calls_of(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
     """Return what finds the calls of some functions."""
     return re.compile(rb"(->\s*|\.\s*)?(?<!\w)(%s)\s*(\()" % b"|".join(names))
-
-
-def _offset(data: bytes, place: Place) -> int:
-    lines = data.split(b"\n", place.line - 1)
-    return len(data) - len(lines[-1]) + max(place.column - 1, 0)
 
 
 def _is_asked(text: bytes, name: bytes) -> bool:
@@ -607,9 +593,12 @@ def gives_up(view: View, at: int) -> bool:
     return b"un" in last.values()
 
 
-def _heads(data: bytes, named: Iterable[tuple[int, int]]) -> Iterator[int]:
-    """Yield where the bodies of a function's definitions begin. named: see _behind()."""
-    for at, behind in named:
+def _bodies(data: bytes, word: bytes, places: Iterable[int]) -> Iterator[int]:
+    """Yield where the bodies of a function's definitions begin. places: where its name stands."""
+    for at in places:
+        behind = at + len(word)
+        while data[behind : behind + 1] in (b" ", b"\t", b"\n"):
+            behind += 1
         if data[behind : behind + 1] != b"(" or data[max(0, at - 9) : at].rstrip().endswith(
             (b"->", b".", b"(", b",", b"=", b"return", b"#define")
         ):
@@ -629,42 +618,3 @@ def _is_static(data: bytes, word: bytes, body: int) -> bool:
     named = data.rfind(word, 0, body)
     behind = max(data.rfind(end, 0, named) for end in (b"}", b";", b"*/", b"\n\n"))
     return b"static" in data[max(behind, 0) : named]
-
-
-def _is_declared(data: bytes, named: Iterable[tuple[int, int]]) -> bool:
-    """Tell whether a function's prototype stands in a file, at its outermost level."""
-    for at, behind in named:
-        line = data.rfind(b"\n", 0, at) + 1
-        if data[behind : behind + 1] != b"(" or data[line : line + 1] in (b"#",):
-            continue
-        end = closing(data, behind)
-        before = data[line:at].strip()
-        outer = data[line : line + 1] not in (b"\t", b" ") or not before
-        if end is not None and outer and not before.endswith((b"=", b"return", b"(", b",")):
-            if data[end : end + 40].lstrip()[:1] in (b";", b"_"):
-                return True
-    return False
-
-
-def _defined(data: bytes, named: Iterable[tuple[int, int]]) -> Iterator[int]:
-    """Yield where the texts of a macro begin that is no constant."""
-    for at, behind in named:
-        line = data.rfind(b"\n", 0, at) + 1
-        before = data[line:at].replace(b" ", b"").replace(b"\t", b"")
-        if before != b"#define":
-            continue
-        if data[behind : behind + 1] == b"(":
-            end = closing(data, behind)
-            if end is not None:
-                yield end
-        elif b"\n" not in data[at:behind] and _NAMES.search(data, behind, data.find(b"\n", behind)):
-            yield behind
-
-
-def _behind(data: bytes, word: bytes, places: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Yield where a word begins, and where what follows it does. places: where it stands."""
-    for at in places:
-        behind = at + len(word)
-        while data[behind : behind + 1] in (b" ", b"\t", b"\n"):
-            behind += 1
-        yield at, behind

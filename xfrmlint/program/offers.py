@@ -70,8 +70,7 @@ class Offers:
         """Return the structs for which a function takes a device's private data."""
         device = plain(device)
         if device.type == "field_expression":
-            kind = self._reader.types.of(device.child_by_field_name("argument"), view)
-            base = self._reader.types.resolved(kind, view.path).base if kind is not None else ""
+            base = self._privates.struct_of(view, device.child_by_field_name("argument"))
             return {base} & self._privates.structs(view.path)
         return set(self._taken(view, node_text(device)))
 

@@ -10,31 +10,38 @@ sets F in `set_bits(&ops->flags, F);`, as `ops->flags |= F;` does.
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import Given, arguments_of, bare, given_to, outermost
+from xfrmlint.c.expression import Given, arguments_of, around, bare, given_to, outermost
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
-from xfrmlint.valueflow.forms import Forms, Stored, Value
+from xfrmlint.valueflow.forms import Forms, Value
 
 
-def values_put(forms: Forms, view: View, field: Node) -> list[Value | None]:
-    """Return what is assigned to a member, or or'ed into it; None for what nobody shows.
+def values_put(forms: Forms, view: View, node: Node) -> list[Value | None]:
+    """Return what is assigned to a place, or or'ed into it; None for what nobody shows.
 
-    field: the member's name in a field expression.
+    node: where a variable is named, or a member in a field expression.
     """
-    given = _address_given(field)
-    stores = forms.stores_at(view, field)
+    given = address_given(node)
+    stores = forms.stores_at(view, node)
     if not stores and given is not None:
         return [None]
-    # `flags &= mask;` sets nothing.
-    written = [s._replace(value=s.value or _ored(s)) for s in stores if not _is_masked(s)]
-    return [_in_caller(view, given, s) for s in written]
+    found: list[Value | None] = []
+    for stored in stores:
+        assigned = around(stored.at, "assignment_expression", "expression_statement")
+        sign = assigned.child_by_field_name("operator") if assigned is not None else None
+        value = stored.value
+        if assigned is not None and sign is not None and sign.type == "|=":
+            value = value or assigned.child_by_field_name("right")
+        if value is not None:
+            found.append(_in_caller(view, given, stored.view, value))
+        elif sign is None:
+            # `flags &= mask;` sets nothing.
+            found.append(None)
+    return found
 
 
-def _in_caller(view: View, given: Given | None, stored: Stored) -> Value | None:
+def _in_caller(view: View, given: Given | None, inside: View, value: Node) -> Value:
     """Return a stored value; what is passed for it where it is a parameter of the function."""
-    value, inside = stored.value, stored.view
-    if value is None:
-        return None
     local = inside.local(node_text(bare(value)), value.start_byte)
     passed = arguments_of(given.call) if given is not None else []
     if given is None or local is None or inside.function.name != given.name:
@@ -43,32 +50,10 @@ def _in_caller(view: View, given: Given | None, stored: Stored) -> Value | None:
     return Value(view, passed[local.parameter]) if known else Value(inside, value)
 
 
-def _address_given(field: Node) -> Given | None:
-    """Return the call that is given the address of a member."""
-    up = outermost(field.parent) if field.parent is not None else field
-    around = up.parent
-    if around is None or around.type != "pointer_expression" or around.children[0].type != "&":
+def address_given(node: Node) -> Given | None:
+    """Return the call that is given the address of a variable or a member where it is named."""
+    up = node.parent if node.type == "field_identifier" else node
+    up = outermost(up).parent if up is not None else None
+    if up is None or up.type != "pointer_expression" or up.children[0].type != "&":
         return None
-    return given_to(outermost(around))
-
-
-def _assignment(stored: Stored) -> Node | None:
-    up: Node | None = stored.at
-    while up is not None and up.type not in ("assignment_expression", "expression_statement"):
-        up = up.parent
-    return up if up is not None and up.type == "assignment_expression" else None
-
-
-def _operator(stored: Stored) -> str:
-    around = _assignment(stored)
-    operator = around.child_by_field_name("operator") if around is not None else None
-    return node_text(operator) if operator is not None else ""
-
-
-def _ored(stored: Stored) -> Node | None:
-    around = _assignment(stored)
-    return around.child_by_field_name("right") if around and _operator(stored) == "|=" else None
-
-
-def _is_masked(stored: Stored) -> bool:
-    return stored.value is None and _operator(stored) not in ("", "=", "|=")
+    return given_to(outermost(up))

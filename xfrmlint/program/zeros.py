@@ -20,8 +20,9 @@ from tree_sitter import Node
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, called, without_casts
 from xfrmlint.c.jumps import conditions_to
-from xfrmlint.c.mention import slot_of
-from xfrmlint.c.unit import Place, captured, node_text
+from xfrmlint.c.mention import Slot, slot_of
+from xfrmlint.c.reader import Occurrence
+from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DELETE, ESN, FREE, HANDLE
 from xfrmlint.kernel.functions import function_named
@@ -29,14 +30,13 @@ from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.conditions import Asked, bits_of, keeps_zero
 from xfrmlint.program.limits import first_of_limit
-from xfrmlint.program.outside import CALLS
+from xfrmlint.program.put import address_given, values_put
 from xfrmlint.program.sites import Site
-from xfrmlint.valueflow.sources import reaching, returned
+from xfrmlint.valueflow.sources import reaching, returned_by
 
 _DEEPEST = 10
 _SUMS = ("+", "|")
 _COMPARES = ("==", "!=", "<", ">", "<=", ">=")
-_PARTS = ("subscript_expression", "parenthesized_expression")
 _ERROR = re.compile(r"-\s*E[A-Z0-9]+")
 # One bit, whose number is a variable's.
 _ONE_BIT = re.compile(rb"\(*(?:BIT(?:_ULL)?\(\s*|1[UuLl]*\s*<<\s*)[a-z_]\w*\s*\)*")
@@ -151,10 +151,8 @@ class _Finder:
                 return self._of_call(view, node, depth)
             case "update_expression":
                 # What was counted on is above 0, until it wraps.
-                counted = node.child_by_field_name("argument")
-                if node_text(node).startswith("++") or counted is None:
-                    return _NO if counted is not None else _UNKNOWN
-                return self._of_counter(view, counted)
+                first = node_text(node).startswith("++")
+                return _NO if first else self.of(view, node.named_children[0], depth + 1)
             case "field_expression":
                 return self._of_member(view, node, depth)
         return _UNKNOWN
@@ -187,82 +185,39 @@ class _Finder:
 
         A state's SPI can't be (RFC 4303, 2.1), and its direction is none (include/net/xfrm.h).
         """
-        base = node.child_by_field_name("argument")
-        kind = self.graph.reader.types.of(base, view) if base is not None else None
-        offload = self.graph.reader.contract.offload
-        field = node_text(node).rpartition(".")[2].rpartition("->")[2]
-        if kind is not None and (kind.base, field) in ((_ID, "spi"), (offload, "dir")):
-            return _NO
-        if base is None or view.local(node_text(base), node.start_byte) is None:
-            return self._of_counter(view, node)
-        name = node_text(node)
-        values = _stored_in(view, name)
-        answers = [
-            self._assigned(view, name, value, node, depth) for value in reaching(values, node, view)
-        ]
-        answers += self._handed_out(view, name, values, node, depth)
-        below = self._written_below(view, node, base, field, depth)
-        if not answers and not below:
-            # What was counted on is above 0, until it wraps.
-            counted = _is_counted_first(view, name, view.node.start_byte, node)
-            return _NO if counted else self._of_counter(view, node)
-        if not answers:
-            return _worst(below)
-        return _UNKNOWN if below else _worst(answers)
-
-    def _of_counter(self, view: View, node: Node) -> Answer:
-        """Tell whether a member that a function counts on can be 0 where it is read, as it began.
-
-        It is if nobody else stores there, the driver's memory being zeroed when it is taken.
-        """
         slot = slot_of(self.graph.reader, view, node)
-        if node.type != "field_expression" or not slot.struct or not slot.field:
-            return _UNKNOWN
-        counts = 0
-        for where, mention in self.graph.reader.near(slot.field, view.path):
-            member = mention.parent
-            if member is None or mention.type != "field_identifier":
-                continue
-            if member.type == "field_designator":
-                return _UNKNOWN
-            if member.type != "field_expression":
-                continue
-            if slot_of(self.graph.reader, where, member).struct not in ("", slot.struct):
-                continue
-            if not _is_counted_on(member):
-                if _is_written_at(member):
-                    return _UNKNOWN
-                continue
-            before = where.place(member.start_byte) < view.place(node.start_byte)
-            if before or where.function != view.function:
-                # It was counted on before.
-                return _UNKNOWN
-            counts += 1
-        place = view.place(node.start_byte)
-        return Answer(Zero.YES, place, f"{slot.field} begins at 0") if counts else _UNKNOWN
+        offload = self.graph.reader.contract.offload
+        if (slot.struct, slot.field) in ((_ID, "spi"), (offload, "dir")):
+            return _NO
+        name = node_text(node)
+        answers = self._of_place(view, name, node, depth)
+        if answers:
+            return _worst(answers)
+        # What was counted on is above 0, until it wraps.
+        if _is_counted_first(view, name, view.node.start_byte, node):
+            return _NO
+        named = self._named(slot, view.path)
+        answers = [one for where, at in named for one in self._put(where, at, depth)]
+        counted = [at for _, at in named if at.parent and _is_counted_on(at.parent)]
+        if not answers and _is_counted_on(node) and len(counted) == 1:
+            # Nobody else stores there: it is as it was when the driver's memory was taken.
+            return Answer(Zero.YES, view.place(node.start_byte), f"{slot.field} begins at 0")
+        asked = keeps_zero(Asked(self.constants, view, name), 0, node)
+        if asked is not None:
+            return _NO if asked else _UNKNOWN
+        # Which of several stores it was is not known.
+        same = len({answer.zero for answer in answers}) == 1
+        return answers[0] if same else _UNKNOWN
 
-    def _written_below(
-        self, view: View, node: Node, base: Node, field: str, depth: int
-    ) -> list[Answer]:
-        """Return what functions of the driver that get a struct before put into a member of it."""
-        found: list[Answer] = []
-        word = re.escape(field.encode())
-        written = re.compile(
-            rb"(?:->|\.)\s*%s\s*(?:[-+|&^]?=[^=]|\+\+|--)|&[^;&|]*\b%s\b" % (word, word)
-        )
-        name = node_text(base)
-        for call in captured(CALLS, view.node, "call"):
-            given = [node_text(one).strip("&() ") for one in arguments_of(call)]
-            if call.start_byte > node.start_byte or name not in given:
-                continue
-            for target in self.graph.reader.definitions(called(call), view.path):
-                if written.search(target.text, target.node.start_byte, target.node.end_byte):
-                    asked = Asked(self.constants, view, node_text(node))
-                    kept = keeps_zero(asked, call.end_byte, node)
-                    told = list(self._filled(view, call, given.index(name), field, depth))
-                    found += (told or [_UNKNOWN]) if kept is None else [_NO if kept else _UNKNOWN]
-                    break
-        return found
+    def _named(self, slot: Slot, path: str) -> list[Occurrence]:
+        """Return where a driver names a member of a struct."""
+        return [
+            one
+            for one in (self.graph.reader.near(slot.field, path) if slot.struct else ())
+            if one.node.type == "field_identifier" and one.node.parent is not None
+            if one.node.parent.type == "field_designator"
+            or slot_of(self.graph.reader, one.view, one.node.parent).struct in ("", slot.struct)
+        ]
 
     def _constant(self, view: View, node: Node) -> int | None:
         name = node_text(node)
@@ -339,9 +294,7 @@ class _Finder:
         local = view.local(name, node.start_byte)
         if local is None:
             return _UNKNOWN
-        values = reaching(view.assignments(name), node, view)
-        answers = [self._assigned(view, name, value, node, depth) for value in values]
-        answers += self._handed_out(view, name, values, node, depth)
+        answers = self._of_place(view, name, node, depth)
         if local.parameter >= 0 and not answers:
             asked = keeps_zero(Asked(self.constants, view, name), 0, node)
             if asked is not None:
@@ -349,6 +302,12 @@ class _Finder:
             passed = self.graph.passed(view.function, local.parameter)
             answers = [self.of(where, given, depth + 1) for where, given in passed]
         return _worst(answers)
+
+    def _of_place(self, view: View, name: str, use: Node, depth: int) -> list[Answer]:
+        """Return whether what a function puts into a variable, or a member of one, can be 0."""
+        values = view.assignments(name) if name.isidentifier() else _stored_in(view, name)
+        answers = [self._assigned(view, name, v, use, depth) for v in reaching(values, use, view)]
+        return answers + list(self._handed_out(view, name, values, use, depth))
 
     def _assigned(self, view: View, name: str, value: Node, use: Node, depth: int) -> Answer:
         """Tell whether a variable that is assigned a value can be 0 where it is used."""
@@ -375,10 +334,9 @@ class _Finder:
 
     def _of_call(self, view: View, call: Node, depth: int) -> Answer:
         name = called(call)
-        targets = self.graph.reader.definitions(name, view.path) if name else []
-        if targets:
-            values = [(target, value) for target in targets for value in returned(target)]
-            return _worst(self.of(target, value, depth + 1) for target, value in values)
+        if name and self.graph.reader.definitions(name, view.path):
+            values = returned_by(self.graph.reader, name, view.path)
+            return _worst(self.of(*value, depth + 1) for value in values)
         does = function_named(name)
         arguments = arguments_of(call)
         if does.number not in ("", "computed") and arguments:
@@ -418,43 +376,34 @@ class _Finder:
 
         values: what is assigned to it besides.
         """
-        for call in captured(CALLS, view.node, "call"):
-            if call.start_byte > use.start_byte:
+        for node in _mentions(view, name):
+            given = address_given(node)
+            if given is None or node.start_byte > use.start_byte:
                 continue
-            for at, one in enumerate(arguments_of(call)):
-                if one.type != "pointer_expression" or node_text(one).strip("& ") != name:
-                    continue
-                does = function_named(called(call))
-                stored = any(call.end_byte < v.start_byte < use.start_byte for v in values)
-                if stored or _is_changed(view, name, call, use):
-                    yield _UNKNOWN
-                    continue
-                asked = keeps_zero(Asked(self.constants, view, name), call.end_byte, use)
-                if asked is not None:
-                    yield _NO if asked else _UNKNOWN
-                elif does.least_in == at:
-                    yield self._least(view, call, depth)
-                else:
-                    yield _worst(self._filled(view, call, at, "*", depth))
-
-    def _filled(self, view: View, call: Node, at: int, member: str, depth: int) -> Iterator[Answer]:
-        """Yield what the driver's functions put behind a pointer that a call gives them.
-
-        member: "*", or a member of the struct that it points to.
-        """
-        for target in self.graph.reader.definitions(called(call), view.path):
-            given = next((one.name for one in target.locals if one.parameter == at), "")
-            name = f"*{given}" if member == "*" else f"{given}->{member}"
-            values = _stored_in(target, name)
-            texts = [name, *map(node_text, values)]
-            since = target.place(values[0].start_byte if values else target.node.start_byte)
-            if any(_is_tested_behind(target, text, since) for text in texts):
+            end = given.call.end_byte
+            stored = any(end < value.start_byte < use.start_byte for value in values)
+            asked = keeps_zero(Asked(self.constants, view, name), end, use)
+            if stored or _is_changed(view, name, given.call, use):
                 yield _UNKNOWN
-                continue
-            yield from (self.of(target, value, depth + 1) for value in values)
-            if target.body is not None:
-                end = target.body.children[-1]
-                yield from self._handed_out(target, name, values, end, depth + 1)
+            elif asked is not None:
+                yield _NO if asked else _UNKNOWN
+            else:
+                yield _worst(self._put(view, node, depth))
+
+    def _put(self, view: View, node: Node, depth: int) -> list[Answer]:
+        """Return whether what is put into a place where it is named can be 0."""
+        given = address_given(node)
+        if given is not None and function_named(given.name).least_in == given.position:
+            return [self._least(view, given.call, depth)]
+        found = []
+        for value in values_put(self.graph.forms, view, node):
+            answer = self.of(*value, depth + 1) if value is not None else _UNKNOWN
+            if value is not None and value.view is not view:
+                since = value.view.place(value.node.start_byte)
+                tested = _is_tested_behind(value.view, node_text(value.node), since)
+                answer = _UNKNOWN if tested else answer
+            found.append(answer)
+        return found
 
     def _is_container_reserved(self, view: View, node: Node) -> bool:
         """Tell whether 0 is taken in a bitmap or an xarray before anybody asks."""
@@ -518,29 +467,8 @@ def _worst(answers: Iterable[Answer]) -> Answer:
 
 
 def _is_counted_on(member: Node) -> bool:
-    """Tell whether 1, or more, is added to a member."""
-    parent = member.parent
-    sign = parent.child_by_field_name("operator") if parent is not None else None
-    if parent is None or sign is None:
-        return False
-    if parent.type == "assignment_expression":
-        return sign.type == "+=" and parent.child_by_field_name("left") == member
-    return parent.type == "update_expression" and sign.type == "++"
-
-
-def _is_written_at(member: Node) -> bool:
-    """Tell whether a member is stored to, or can be by who is told where it is."""
-    inner = member
-    while inner.parent is not None and inner.parent.type in _PARTS:
-        inner = inner.parent
-    up = inner.parent
-    if up is None:
-        return False
-    if up.type == "pointer_expression":
-        return up.children[0].type == "&"
-    if up.type == "assignment_expression":
-        return up.child_by_field_name("left") == inner
-    return up.type == "update_expression"
+    """Tell whether a member is counted on where it stands."""
+    return member.parent is not None and member.parent.type == "update_expression"
 
 
 def _stored_in(view: View, name: str) -> list[Node]:
@@ -556,10 +484,7 @@ def _stored_in(view: View, name: str) -> list[Node]:
 
 
 def _mentions(view: View, name: str) -> Sequence[Node]:
-    """Return where a variable, a member of one, or what one points to stands in a function."""
-    if name.startswith("*"):
-        around = (one.parent for one in view.occurrences(name[1:]))
-        return [one for one in around if one is not None and node_text(one) == name]
+    """Return where a variable, or a member of one, stands in a function."""
     *_, field = re.split(r"\s*(?:->|\.)\s*", name)
     if field == name:
         return view.occurrences(name)

@@ -164,12 +164,8 @@ class Tracer(Generic[T]):
             if function_named(called_by(node)).static_call == "call":
                 return self._values(self.forms.stores_of_static_call(view, node), answers, doubts)
             names = self.forms.alternatives(Value(view, called)) if called is not None else []
-            found = [
-                Value(inner, value)
-                for name in names
-                for inner in self.reader.definitions(node_text(name.node), view.path)
-                for value in returned(inner)
-            ]
+            texts = (node_text(name.node) for name in names)
+            found = [value for text in texts for value in returned_by(self.reader, text, view.path)]
             return found or None
         return None
 
@@ -308,3 +304,9 @@ def returned(view: View) -> list[Node]:
     """Return the expressions that a function returns."""
     left = (node for node in below(view.node) if node.type == "return_statement")
     return [value for node in left for value in node.named_children[:1]]
+
+
+def returned_by(reader: Reader, name: str, path: str) -> list[Value]:
+    """Return what a driver's functions of a name return."""
+    found = reader.definitions(name, path)
+    return [Value(view, value) for view in found for value in returned(view)]
