@@ -1,6 +1,7 @@
 """Drivers: ops tables grouped by net_device, their role, and whether they opted in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -9,12 +10,14 @@ from xfrmlint.c.expression import arguments_of, bare, without_casts
 from xfrmlint.c.mention import Slot, slot_of, use_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
-from xfrmlint.c.view import View
+from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, STATE
 from xfrmlint.program.access import Accesses
-from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.callgraph import CallGraph, Entry
 from xfrmlint.program.devices import Devices, Whose
 from xfrmlint.program.ops import Table
+from xfrmlint.program.privates import Privates
+from xfrmlint.program.reach import reached
 from xfrmlint.valueflow.uses import Step
 
 
@@ -37,7 +40,10 @@ def drivers_of(graph: CallGraph, tables: Sequence[Table]) -> list[Driver]:
     """Settle group, role and opt-in of every ops table."""
     universe = graph.reader.universe
     modules = {id(t): universe.module(t.place.path) for t in tables}
-    uppers, called = _calling(graph, tables)
+    handing, called = _calling(graph, tables)
+    doors = Doors(graph, tables)
+    beside = {name: [t for t in tables if modules[id(t)] == name] for name in handing}
+    uppers = {one for name, by in handing.items() for one in doors.behind(by, beside[name])}
     seated = {modules[id(t)] for t in tables if _is_on_netdev(t)}
     carriers: dict[int, str] = {}
     for table in tables:
@@ -56,7 +62,7 @@ def drivers_of(graph: CallGraph, tables: Sequence[Table]) -> list[Driver]:
         # Two tables of one module for two kinds of device opt in each for itself.
         opting = [table] if on_netdev else [t for t in tables if modules[id(t)] == group]
         opted_in = any(t.flags for t in opting if id(t) not in carriers)
-        role = "upper" if own in uppers else "lower"
+        role = "upper" if id(table) in uppers else "lower"
         found.append(Driver(table, own, group, role, on_netdev, opted_in))
     return found
 
@@ -88,24 +94,83 @@ def _forwarders(graph: CallGraph, table: Table) -> list[str]:
     return list(found)
 
 
-def _calling(graph: CallGraph, tables: Sequence[Table]) -> tuple[set[str], dict[int, set[str]]]:
-    """Return the modules that hand states on to the ops of another net_device.
+class Doors:
+    """Tells whose doors are whose, where one module has ops tables for several kinds of devices."""
+
+    def __init__(self, graph: CallGraph, tables: Sequence[Table]) -> None:
+        self._graph = graph
+        self._tables = tables
+        self._privates = Privates(graph.reader)
+        self._kinds: dict[int, frozenset[str]] = {}
+
+    def behind(self, functions: Iterable[FunctionName], tables: Sequence[Table]) -> set[int]:
+        """Return by whose doors functions are reached, of some tables: all where none is seen."""
+        doors = {one for f in functions if len(tables) > 1 for one in reached(self._graph, f).doors}
+        callbacks = self._graph.reader.contract.callbacks
+        filled = [door for door in doors if door[0].name in callbacks]
+        found = [self.of(*door, tables) for door in filled or doors]
+        return {one for several in found for one in several} or set(map(id, tables))
+
+    def of(self, entry: Entry, start: FunctionName, tables: Sequence[Table]) -> frozenset[int]:
+        """Return those of some tables whose door one can be."""
+        named = (entry.name, start.name)
+        filled = [
+            id(table)
+            for table in tables
+            for one in table.callbacks
+            if (one.field, one.target) == named and one.place.path == entry.place.path
+        ]
+        return frozenset(filled) or self.alike(start, tables)
+
+    def alike(self, function: FunctionName, tables: Sequence[Table]) -> frozenset[int]:
+        """Return those of some tables whose callbacks share the most structs with a function.
+
+        Where several share the same ones, those that have no more than these.
+        """
+        own = self._structs(function)
+        shared = {id(table): own & self._of_table(table) for table in tables}
+        most = max(map(len, shared.values()))
+        found = [table for table in tables if most and len(shared[id(table)]) == most]
+        if len({shared[id(table)] for table in found}) == 1:
+            found = [one for one in found if self._of_table(one) <= own] or found
+        return frozenset(map(id, found))
+
+    def _of_table(self, table: Table) -> frozenset[str]:
+        if id(table) not in self._kinds:
+            reader, path = self._graph.reader, table.place.path
+            views = [v for one in table.callbacks for v in reader.definitions(one.target, path)]
+            structs = [self._structs(self._graph.known(view)) for view in views]
+            self._kinds[id(table)] = frozenset(chain.from_iterable(structs))
+        return self._kinds[id(table)]
+
+    def _structs(self, function: FunctionName) -> frozenset[str]:
+        """Return the structs of private data that a function has among its variables."""
+        view, resolved = self._graph.view(function), self._graph.reader.types.resolved
+        locals_ = view.locals if view is not None else ()
+        found = {resolved(local.type, function.path).base for local in locals_}
+        return self._privates.structs(function.path) & found
+
+
+def _calling(
+    graph: CallGraph, tables: Sequence[Table]
+) -> tuple[dict[str, set[FunctionName]], dict[int, set[str]]]:
+    """Return, by module, the functions that hand states on to the ops of another net_device.
 
     And, of each table whose callbacks are called by its name for the same one, by which modules.
     """
-    uppers: set[str] = set()
+    handing: dict[str, set[FunctionName]] = {}
     called: dict[int, set[str]] = {}
     modules = {graph.reader.universe.module(t.place.path): t for t in tables}
     for name, table in modules.items():
         judge = _Delegation(graph)
         for view, field, call in judge.calls(table.place.path):
             if judge.hands_on(view, field, call):
-                uppers.add(name)
+                handing.setdefault(name, set()).add(graph.known(view))
                 continue
             named = [t for t in tables if t.symbol == judge.table_named(view, field)]
             for one in [t for t in named if t.place.path == view.path] or named:
                 called.setdefault(id(one), set()).add(name)
-    return uppers, called
+    return handing, called
 
 
 class _Delegation:

@@ -1,6 +1,6 @@
 """The ways from a driver's doors down to a function, and which doors there are."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
@@ -59,8 +59,10 @@ MOST_FUNCTIONS = 5000
 _MOST_CHAINS = 6
 
 
-def reached(graph: CallGraph, function: FunctionName) -> Reached:
-    """Walk upwards from a function to every door of the driver."""
+def reached(
+    graph: CallGraph, function: FunctionName, left_out: Container[tuple[Place, FunctionName]] = ()
+) -> Reached:
+    """Walk upwards from a function to every door of the driver. left_out: doors not to count."""
     # towards[f]: the edge by which f was met first: the next hop down to `function`.
     towards: dict[FunctionName, Edge | None] = {function: None}
     below: dict[FunctionName, FunctionName] = {}
@@ -70,7 +72,7 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
     extra: list[tuple[Edge, FunctionName]] = []
     for current in queue:
         incoming = graph.incoming(current)
-        doors += [(entry, current) for entry in incoming.entries]
+        doors += [(e, current) for e in incoming.entries if (e.place, current) not in left_out]
         doubts.update(dict.fromkeys(incoming.doubts))
         for edge in incoming.edges:
             if edge.caller in towards:
