@@ -1,5 +1,7 @@
 """A module that makes ports and a trunk over them has two drivers, each with its own doors."""
 
+import re
+
 import pytest
 
 from tests.laid import EXAMPLE
@@ -198,6 +200,16 @@ def test_each_answers_for_what_its_own_doors_lead_to(
     places: dict[str, str], types: list[str]
 ) -> None:
     assert checked(places) == (types, [])
+
+
+@pytest.mark.parametrize(("polls", "types"), [("", []), (READS, ["DIRECT_OFFLOAD_HANDLE"])])
+def test_a_trunk_can_call_its_ports_callbacks_by_name(polls: str, types: list[str]) -> None:
+    text = re.sub(r"lower->xfrmdev_ops->xdo_dev_state_(\w+)\(", r"port_\1(", PORTS + TRUNK)
+    # What a port calls for itself makes no upper of it.
+    text = text.replace(
+        "{\n	PORT_DELETE", "{\n	if (!x)\n		port_delete(dev, x);\n	PORT_DELETE"
+    )
+    assert checked({"PORT_POLL": polls}, text) == (types, [])
 
 
 def test_whose_door_it_is_is_not_known_where_both_keep_the_same() -> None:

@@ -1,12 +1,12 @@
 """Drivers: ops tables grouped by net_device, their role, and whether they opted in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare, without_casts
+from xfrmlint.c.expression import arguments_of, bare, call_of, without_casts
 from xfrmlint.c.mention import Slot, slot_of, use_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
@@ -19,6 +19,9 @@ from xfrmlint.program.ops import Table
 from xfrmlint.program.privates import Privates
 from xfrmlint.program.reach import reached
 from xfrmlint.valueflow.uses import Step
+
+# The device that a callback runs for.
+_ASKED = {Whose.OWN, Whose.GIVEN, Whose.OWNER}
 
 
 class Driver(NamedTuple):
@@ -36,14 +39,18 @@ class Driver(NamedTuple):
     opted_in: bool
 
 
+class _Handing(NamedTuple):
+    """A function that hands states on. called: the table whose callback it calls by its name."""
+
+    function: FunctionName
+    called: int = 0
+
+
 def drivers_of(graph: CallGraph, tables: Sequence[Table]) -> list[Driver]:
     """Settle group, role and opt-in of every ops table."""
     universe = graph.reader.universe
     modules = {id(t): universe.module(t.place.path) for t in tables}
-    handing, called = _calling(graph, tables)
-    doors = Doors(graph, tables)
-    beside = {name: [t for t in tables if modules[id(t)] == name] for name in handing}
-    uppers = {one for name, by in handing.items() for one in doors.behind(by, beside[name])}
+    uppers, called = _calling(graph, tables)
     seated = {modules[id(t)] for t in tables if _is_on_netdev(t)}
     carriers: dict[int, str] = {}
     for table in tables:
@@ -97,19 +104,17 @@ def _forwarders(graph: CallGraph, table: Table) -> list[str]:
 class Doors:
     """Tells whose doors are whose, where one module has ops tables for several kinds of devices."""
 
-    def __init__(self, graph: CallGraph, tables: Sequence[Table]) -> None:
+    def __init__(self, graph: CallGraph) -> None:
         self._graph = graph
-        self._tables = tables
         self._privates = Privates(graph.reader)
         self._kinds: dict[int, frozenset[str]] = {}
 
-    def behind(self, functions: Iterable[FunctionName], tables: Sequence[Table]) -> set[int]:
-        """Return by whose doors functions are reached, of some tables: all where none is seen."""
-        doors = {one for f in functions if len(tables) > 1 for one in reached(self._graph, f).doors}
+    def behind(self, function: FunctionName, tables: Sequence[Table]) -> frozenset[int]:
+        """Return by whose doors a function is reached, of some tables: callbacks say it first."""
+        doors = reached(self._graph, function).doors
         callbacks = self._graph.reader.contract.callbacks
         filled = [door for door in doors if door[0].name in callbacks]
-        found = [self.of(*door, tables) for door in filled or doors]
-        return {one for several in found for one in several} or set(map(id, tables))
+        return frozenset().union(*(self.of(*door, tables) for door in filled or doors))
 
     def of(self, entry: Entry, start: FunctionName, tables: Sequence[Table]) -> frozenset[int]:
         """Return those of some tables whose door one can be."""
@@ -151,26 +156,40 @@ class Doors:
         return self._privates.structs(function.path) & found
 
 
-def _calling(
-    graph: CallGraph, tables: Sequence[Table]
-) -> tuple[dict[str, set[FunctionName]], dict[int, set[str]]]:
-    """Return, by module, the functions that hand states on to the ops of another net_device.
+def _calling(graph: CallGraph, tables: Sequence[Table]) -> tuple[set[int], dict[int, set[str]]]:
+    """Return the tables of those that hand states on to the ops of another net_device.
 
     And, of each table whose callbacks are called by its name for the same one, by which modules.
     """
-    handing: dict[str, set[FunctionName]] = {}
+    uppers: set[int] = set()
     called: dict[int, set[str]] = {}
-    modules = {graph.reader.universe.module(t.place.path): t for t in tables}
-    for name, table in modules.items():
+    modules: dict[str, list[Table]] = {}
+    for table in tables:
+        modules.setdefault(graph.reader.universe.module(table.place.path), []).append(table)
+    for name, own in modules.items():
         judge = _Delegation(graph)
-        for view, field, call in judge.calls(table.place.path):
+        handing = set(judge.handing_by_name(own) if len(own) > 1 else ())
+        for view, field, call in judge.calls(own[-1].place.path):
             if judge.hands_on(view, field, call):
-                handing.setdefault(name, set()).add(graph.known(view))
+                handing.add(_Handing(graph.known(view)))
                 continue
             named = [t for t in tables if t.symbol == judge.table_named(view, field)]
             for one in [t for t in named if t.place.path == view.path] or named:
                 called.setdefault(id(one), set()).add(name)
-    return handing, called
+        uppers |= _uppers(graph, handing, own)
+    return uppers, called
+
+
+def _uppers(graph: CallGraph, handing: Collection[_Handing], own: Sequence[Table]) -> set[int]:
+    """Return whose functions hand states on, of a module's tables: all where nobody tells that."""
+    doors = Doors(graph)
+    found = {
+        one
+        for function, called in (handing if len(own) > 1 else ())
+        for one in doors.behind(function, own)
+        if one != called
+    }
+    return found or {id(table) for table in own if any(not one.called for one in handing)}
 
 
 class _Delegation:
@@ -240,6 +259,18 @@ class _Delegation:
             device = first
         return not self.is_own(view, device)
 
+    def handing_by_name(self, tables: Sequence[Table]) -> Iterator[_Handing]:
+        """Yield what calls a callback of a module's own tables by its name for another device."""
+        for table, one in ((t, one) for t in tables for one in t.callbacks):
+            for called in self.reader.definitions(one.target, table.place.path):
+                for view, node in self.graph.mentions(self.graph.known(called)):
+                    call = call_of(node)
+                    first = next(iter(arguments_of(call)), None) if call is not None else None
+                    kind = self.reader.types.of(first, view) if first is not None else None
+                    if first is not None and kind is not None and kind.base == DEVICE:
+                        if self.devices.of(view, first).whose - _ASKED:
+                            yield _Handing(self.graph.known(view), id(table))
+
     def device_of_ops(self, view: View, field: Node) -> Node | None:
         """Return E of the E->xfrmdev_ops whose callback is meant, if E is a net_device."""
         ops = self.ops_of(view, field)
@@ -275,7 +306,7 @@ class _Delegation:
             return True
         # The state's own device is the one that was asked; only the pinned one can be another.
         whose = self.devices.of(view, device).whose
-        return bool(whose) and whose <= {Whose.OWN, Whose.GIVEN, Whose.OWNER}
+        return bool(whose) and whose <= _ASKED
 
     def _is_embedded(self, view: View, device: Node) -> bool:
         """Tell whether a net_device lies in a struct: another driver's is only pointed to."""

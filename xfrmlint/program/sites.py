@@ -113,7 +113,7 @@ class _Finder:
         self.by_module: dict[str, list[Driver]] = {}
         for driver in drivers:
             self.by_module.setdefault(driver.module, []).append(driver)
-        self.doors = Doors(graph, [driver.table for driver in drivers])
+        self.doors = Doors(graph)
         self.ways: dict[FunctionName, Reached] = {}
         self.read: set[str] = set()
 
