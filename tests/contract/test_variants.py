@@ -17,6 +17,7 @@ from xfrmlint.tree.folder import Folder
 XFRM, NETDEVICE = "include/net/xfrm.h", "include/linux/netdevice.h"
 OAK, OAK_TX = "drivers/net/oak/oak_ipsec.c", "drivers/net/oak/oak_tx.c"
 HAZE = "drivers/net/haze/haze_ipsec.c"
+STATES = "net/xfrm/xfrm_state.c"
 HEAD = "xfrm_dev_state_lower_handle(struct xfrm_state *x, struct net_device *lower_dev)"
 CALL = r"xfrm_dev_state_lower_handle\((\w+), (\w+(?:->\w+)*)\)"
 Changes = Mapping[str, Sequence[tuple[str, str]]]
@@ -511,6 +512,7 @@ ON_STATE: Changes = {
         (r"const struct xfrmdev_ops \*ops;", "const struct xfrm_map *map;\n	unsigned int i;"),
         (r"	ops = owner->xfrmdev_ops;\n.*\n.*lower_dev\);\n", LOOKS),
     ],
+    STATES: [(r"\bupper_priv\b", "lowers")],
     HAZE: [
         (r"\bupper_priv\b", "lowers"),
         (r"\bstruct haze_map\b", "struct xfrm_map"),
@@ -543,6 +545,71 @@ def test_a_map_can_hang_on_the_state(
     assert old in text
     (tree / HAZE).write_text(text.replace(old, new), "utf-8")
     assert [(f.type, f.path) for f in checked(tree).findings] == wanted
+
+
+FREED = "	RCU_INIT_POINTER(x->xso.upper, NULL);\n"
+
+
+def typed(member: str) -> Changes:
+    """Return the changes by which the owner's own is called upper, and declared otherwise."""
+    pair = (r"\bupper_priv\b", "upper")
+    return {
+        XFRM: [
+            ("void __rcu		*upper_priv;", member),
+            pair,
+            ("struct xfrm_dev_offload {", "struct xfrm_upper { int refs; };\n\n" + OFFLOAD),
+        ],
+        STATES: [pair],
+        HAZE: [pair, ("x->xso.upper, map)", "x->xso.upper, (void *)map)")],
+    }
+
+
+OFFLOAD = "struct xfrm_dev_offload {"
+OWNS = "struct xfrm_upper __rcu *upper;"
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "wanted"),
+    [
+        (STATES, "", "", []),
+        (STATES, FREED, "", [("UPPER_PRIV_NOT_CLEARED", STATES)]),
+        (STATES, FREED, "	x->xso.upper = NULL;\n", [("UPPER_PRIV_RCU", STATES)]),
+        (XFRM, " || rcu_access_pointer(x->xso.upper)", "", [("OFFLOAD_OK_IGNORES_UPPER", XFRM)]),
+        (
+            OAK_TX,
+            "	if (!sa)\n",
+            "	if (!sa || rcu_access_pointer(x->xso.upper))\n",
+            [("UPPER_PRIV_ACCESS", OAK_TX)],
+        ),
+    ],
+)
+def test_the_owners_own_can_have_a_type(
+    path: str, old: str, new: str, wanted: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    tree = laid(tmp_path, typed(OWNS))
+    text = (tree / path).read_text("utf-8")
+    assert old in text
+    (tree / path).write_text(text.replace(old, new, 1), "utf-8")
+    report = checked(tree)
+    assert [(f.type, f.path) for f in report.findings] == wanted
+    assert not any("was not recognised" in one.reason for one in report.unknown)
+
+
+# What is not read under RCU, of two nobody knows which, and what holds it by itself.
+@pytest.mark.parametrize(
+    "member",
+    [
+        "struct xfrm_upper *upper;",
+        f"{OWNS}\n	struct xfrm_hint __rcu *hint;",
+        "struct list_head upper;",
+    ],
+)
+def test_what_may_be_the_owners_own_is_told(member: str, tmp_path: Path) -> None:
+    report = checked(laid(tmp_path, typed(member)))
+    named = [one for one in report.unknown if "was not recognised" in one.reason]
+    words = re.findall(r"\w+(?=;)", member)
+    assert [one.reason.split()[1] for one in named] == words
+    assert all(one.path == XFRM and one.line for one in named)
 
 
 TAKES_HANDLE = "	if (!owner || !lower_dev)\n		return 0;\n"

@@ -1021,7 +1021,17 @@ int unit_create(void)
         ("switch (event) { case NETDEV_REGISTER: u->seen = d; break; }", "another"),
         ("if (event != NETDEV_CHANGEUPPER) return NOTIFY_DONE; u->seen = d;", "another"),
         ("if (event == NETDEV_CHANGEUPPER) u->seen = info->upper_dev;", "another"),
+        ("if (d == u->own) return NOTIFY_DONE; u->seen = d;", "another"),
+        ("if (d != u->own && event == NETDEV_UP) u->seen = d;", "another"),
+        ("if (d != u->own) return NOTIFY_DONE; else u->seen = d;", "own"),
+        (
+            "if (d->netdev_ops == &example_netdev_ops) return NOTIFY_DONE;\n"
+            "	if (event == NETDEV_UP) rcu_assign_pointer(u->seen, d);\n"
+            "	else if (u->seen == d) RCU_INIT_POINTER(u->seen, NULL);",
+            "another",
+        ),
         # One of the driver's, or of a kind: nobody knows which.
+        ("if (d == u->own || !unit_wants(u, d)) return NOTIFY_DONE; u->seen = d;", "open"),
         ("if (d->netdev_ops == &example_netdev_ops) u->seen = d;", "open"),
         ("if (d->netdev_ops != &example_netdev_ops) return NOTIFY_DONE; u->seen = d;", "open"),
         ("if (unit_wants(u, d)) u->seen = d;", "open"),

@@ -18,8 +18,9 @@ from xfrmlint.analysis.parts import plan, reader_of, whole_reader
 from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
 from xfrmlint.c.corpus import Memo
 from xfrmlint.c.reader import Reader
+from xfrmlint.contract.recognise import unplaced
 from xfrmlint.contract.revisions import NO_NAMES, Names
-from xfrmlint.contract.words import HANDLE, NETDEVICE, PINNED, SHARE, Contract, Where
+from xfrmlint.contract.words import HANDLE, NETDEVICE, PINNED, PRIVATE, SHARE, Contract, Where
 from xfrmlint.contract.words import RESOLVE as RESOLVE_ROLE
 from xfrmlint.errors import TOO_DEEP
 from xfrmlint.facts.merged import Rows, merged
@@ -255,28 +256,40 @@ def core_facts(
         int(clears),
     )
     doubts = [
-        UnknownRow(NETDEVICE, 0, "", reason, matters=1) for reason in _not_recognised(contract)
+        UnknownRow(*where, "", reason, matters=1) for where, reason in _not_recognised(reader)
     ]
     words = (WordRow(kind, role, name, *place) for kind, role, name, place in contract.named())
     return [*core_rows(reader, own, words, functions), *doubts]
 
 
-def _not_recognised(contract: Contract) -> Iterator[str]:
-    """Yield what a tree with a resolver, or the owners' callback, is seen to lack."""
+def _not_recognised(reader: Reader) -> Iterator[tuple[Where, str]]:
+    """Yield what a tree with a resolver, or the owners' callback, is seen to lack, and where."""
+    contract = reader.contract
     if contract.present and HANDLE not in contract.members:
         yield (
+            Where(NETDEVICE),
             f"no member of {contract.offload} was recognised as the one that holds the handle, nor "
-            "one of a struct in it: no driver's reads of it are seen, and no owner's code is run"
+            "one of a struct in it: no driver's reads of it are seen, and no owner's code is run",
         )
+    if contract.present and PRIVATE not in contract.members:
+        for one in unplaced(reader, contract):
+            yield (
+                one.place,
+                f"what {one.name} is for was not recognised: if it is the owner's own, who reads "
+                "and clears it was not looked at; it can be named by members.private under "
+                "[contract]",
+            )
     if contract.present and RESOLVE_ROLE not in contract.promises:
         yield (
+            Where(NETDEVICE),
             "no flag by which a driver promises to ask the resolver was recognised: it can be "
-            "named by promises.resolve under [contract]"
+            "named by promises.resolve under [contract]",
         )
     if not contract.present and RESOLVE_ROLE in contract.slots:
         yield (
+            Where(NETDEVICE),
             f"there is a {contract.slot(RESOLVE_ROLE)}, and no resolver was recognised: it can be "
-            "named by core.resolver under [contract]"
+            "named by core.resolver under [contract]",
         )
 
 

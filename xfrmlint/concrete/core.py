@@ -26,11 +26,9 @@ from xfrmlint.concrete.states import states, xso_of
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import (
     NULL,
-    Cell,
     Function,
     Pointer,
     Struct,
-    Uninitialized,
     Unknown,
     Value,
     Void,
@@ -393,7 +391,7 @@ def _freeable(has_callback: bool, pinned: bool, contract: Contract) -> tuple[Str
         HANDLE: handle_value(contract, 7 if pinned else 0),
         OWNER_CALLBACKS: Pointer(ops),
         LOWER_CALLBACKS: Pointer(ops),
-        PRIVATE: Pointer(Cell("private", Uninitialized())),
+        PRIVATE: Pointer(Struct("private", "", open=True)),
     }
     for role, value in held.items():
         if role in contract.members:

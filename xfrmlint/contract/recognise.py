@@ -70,6 +70,7 @@ _COUNTERS = ("atomic_t", "refcount_t", "atomic64_t", "atomic_long_t")
 _NO_NUMBER = ("void", "bool", "_Bool", "fn")
 _CONDITIONAL = re.compile(rb"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|else|elif|endif)\b.*$", re.M)
 _SINGLE_BIT = re.compile(rb"\b(\w+)\s*:\s*1\s*[,;]")
+_UNDER_RCU = re.compile(rb"\b__rcu\b[\s*]*(\w+)\s*;")
 # A pointer to a function that is told a state and two devices.
 _OF_TWO_DEVICES = re.compile(
     rb"\*\s*\w+\s*\)\s*\((?=[^()]*\bstruct\s+xfrm_state\b)"
@@ -133,6 +134,15 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
         core[PACKET_DEVICE] = packet_device(reader, contract)
     core |= answers_of(reader, contract)
     return replace(contract, revision=revision_of(contract), core=core)
+
+
+def unplaced(reader: Reader, contract: Contract) -> Iterator[Member]:
+    """Yield the members of xso that lead to data or hold some, and have no role."""
+    placed = {part for one in contract.members.values() for part in (one.name, one.part)}
+    for name, kind in _xso(reader).items():
+        data = kind.base.startswith("struct ") or (kind.base == "void" and kind.pointers)
+        if data and kind.base not in (DEVICE, OPS) and name not in placed:
+            yield _member(reader, name, kind)
 
 
 def refuse_stubs(reader: Reader) -> None:
@@ -260,6 +270,7 @@ def _members(
     captured = of(lambda kind: (kind.base, kind.pointers) == (OPS, 1))
     handles = of(lambda kind: kind.pointers == 0 and kind.base in numbers)
     private = of(lambda kind: (kind.base, kind.pointers) == ("void", 1))
+    private = private or _under_rcu(reader, fields)
     if answer.endswith("*"):
         # A handle can be a pointer, too: which of them is one says the resolver, or nobody does.
         handles += of(lambda kind: _typed(kind) == answer)
@@ -281,6 +292,15 @@ def _members(
         role: _member(reader, name, fields[name], structs.get(name.rpartition(".")[0], ""))
         for role, name in found.items()
     }
+
+
+def _under_rcu(reader: Reader, fields: Fields) -> list[str]:
+    """Return the one pointer to a struct in xso that is read under RCU; devices are not."""
+    found = reader.corpus.find("struct", _tag(reader), XFRM)
+    text = reader.corpus.data(found.path)[found.start : found.end] if found is not None else b""
+    marked = {one.decode() for one in _UNDER_RCU.findall(text)}
+    named = [name for name in marked & fields.keys() if fields[name].base not in (DEVICE, OPS)]
+    return named if len(named) == 1 and fields[named[0]].pointers == 1 else []
 
 
 def _counters(reader: Reader, fields: Fields) -> tuple[Member, ...]:

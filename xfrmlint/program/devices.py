@@ -16,6 +16,7 @@ from xfrmlint.c.expression import arguments_of, bare, call_of, called_by, given_
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import Use, slot_of
 from xfrmlint.c.reading import Syntax
+from xfrmlint.c.syntax import root_of
 from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import words
@@ -362,7 +363,10 @@ class Devices:
         if same:
             return Whose.OWN if _OWN in same else Whose.OTHER
         asked = [one for condition in conditions_to(node) for one in below(condition.node)]
-        return Whose.OTHER if any(node_text(one) == name.text for one in asked) else Whose.ANY
+        named = {one.start_byte for one in asked if node_text(one) == name.text}
+        # What it is not, or what a member of it is not, does not make it the own one.
+        apart = self.elements.comparisons(view, name, "!=")
+        return Whose.OTHER if named - {root_of(one).start for one, _ in apart} else Whose.ANY
 
     def _of_member(self, view: View, node: Node) -> Whose | None:
         base = node.child_by_field_name("argument")

@@ -1,21 +1,27 @@
 """Drivers: ops tables grouped by net_device, their role, and whether they opted in."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare, without_casts
+from xfrmlint.c.expression import arguments_of, bare, call_of, without_casts
 from xfrmlint.c.mention import Slot, slot_of, use_of
 from xfrmlint.c.reader import Words
 from xfrmlint.c.unit import node_text
-from xfrmlint.c.view import View
+from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, STATE
 from xfrmlint.program.access import Accesses
-from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.callgraph import CallGraph, Entry
 from xfrmlint.program.devices import Devices, Whose
 from xfrmlint.program.ops import Table
+from xfrmlint.program.privates import Privates
+from xfrmlint.program.reach import reached
 from xfrmlint.valueflow.uses import Step
+
+# The device that a callback runs for.
+_ASKED = {Whose.OWN, Whose.GIVEN, Whose.OWNER}
 
 
 class Driver(NamedTuple):
@@ -31,6 +37,13 @@ class Driver(NamedTuple):
     role: str
     on_netdev: bool
     opted_in: bool
+
+
+class _Handing(NamedTuple):
+    """A function that hands states on. called: the table whose callback it calls by its name."""
+
+    function: FunctionName
+    called: int = 0
 
 
 def drivers_of(graph: CallGraph, tables: Sequence[Table]) -> list[Driver]:
@@ -56,7 +69,7 @@ def drivers_of(graph: CallGraph, tables: Sequence[Table]) -> list[Driver]:
         # Two tables of one module for two kinds of device opt in each for itself.
         opting = [table] if on_netdev else [t for t in tables if modules[id(t)] == group]
         opted_in = any(t.flags for t in opting if id(t) not in carriers)
-        role = "upper" if own in uppers else "lower"
+        role = "upper" if id(table) in uppers else "lower"
         found.append(Driver(table, own, group, role, on_netdev, opted_in))
     return found
 
@@ -88,24 +101,95 @@ def _forwarders(graph: CallGraph, table: Table) -> list[str]:
     return list(found)
 
 
-def _calling(graph: CallGraph, tables: Sequence[Table]) -> tuple[set[str], dict[int, set[str]]]:
-    """Return the modules that hand states on to the ops of another net_device.
+class Doors:
+    """Tells whose doors are whose, where one module has ops tables for several kinds of devices."""
+
+    def __init__(self, graph: CallGraph) -> None:
+        self._graph = graph
+        self._privates = Privates(graph.reader)
+        self._kinds: dict[int, frozenset[str]] = {}
+
+    def behind(self, function: FunctionName, tables: Sequence[Table]) -> frozenset[int]:
+        """Return by whose doors a function is reached, of some tables: callbacks say it first."""
+        doors = reached(self._graph, function).doors
+        callbacks = self._graph.reader.contract.callbacks
+        filled = [door for door in doors if door[0].name in callbacks]
+        return frozenset().union(*(self.of(*door, tables) for door in filled or doors))
+
+    def of(self, entry: Entry, start: FunctionName, tables: Sequence[Table]) -> frozenset[int]:
+        """Return those of some tables whose door one can be."""
+        named = (entry.name, start.name)
+        filled = [
+            id(table)
+            for table in tables
+            for one in table.callbacks
+            if (one.field, one.target) == named and one.place.path == entry.place.path
+        ]
+        return frozenset(filled) or self.alike(start, tables)
+
+    def alike(self, function: FunctionName, tables: Sequence[Table]) -> frozenset[int]:
+        """Return those of some tables whose callbacks share the most structs with a function.
+
+        Where several share the same ones, those that have no more than these.
+        """
+        own = self._structs(function)
+        shared = {id(table): own & self._of_table(table) for table in tables}
+        most = max(map(len, shared.values()))
+        found = [table for table in tables if most and len(shared[id(table)]) == most]
+        if len({shared[id(table)] for table in found}) == 1:
+            found = [one for one in found if self._of_table(one) <= own] or found
+        return frozenset(map(id, found))
+
+    def _of_table(self, table: Table) -> frozenset[str]:
+        if id(table) not in self._kinds:
+            reader, path = self._graph.reader, table.place.path
+            views = [v for one in table.callbacks for v in reader.definitions(one.target, path)]
+            structs = [self._structs(self._graph.known(view)) for view in views]
+            self._kinds[id(table)] = frozenset(chain.from_iterable(structs))
+        return self._kinds[id(table)]
+
+    def _structs(self, function: FunctionName) -> frozenset[str]:
+        """Return the structs of private data that a function has among its variables."""
+        view, resolved = self._graph.view(function), self._graph.reader.types.resolved
+        locals_ = view.locals if view is not None else ()
+        found = {resolved(local.type, function.path).base for local in locals_}
+        return self._privates.structs(function.path) & found
+
+
+def _calling(graph: CallGraph, tables: Sequence[Table]) -> tuple[set[int], dict[int, set[str]]]:
+    """Return the tables of those that hand states on to the ops of another net_device.
 
     And, of each table whose callbacks are called by its name for the same one, by which modules.
     """
-    uppers: set[str] = set()
+    uppers: set[int] = set()
     called: dict[int, set[str]] = {}
-    modules = {graph.reader.universe.module(t.place.path): t for t in tables}
-    for name, table in modules.items():
+    modules: dict[str, list[Table]] = {}
+    for table in tables:
+        modules.setdefault(graph.reader.universe.module(table.place.path), []).append(table)
+    for name, own in modules.items():
         judge = _Delegation(graph)
-        for view, field, call in judge.calls(table.place.path):
+        handing = set(judge.handing_by_name(own) if len(own) > 1 else ())
+        for view, field, call in judge.calls(own[-1].place.path):
             if judge.hands_on(view, field, call):
-                uppers.add(name)
+                handing.add(_Handing(graph.known(view)))
                 continue
             named = [t for t in tables if t.symbol == judge.table_named(view, field)]
             for one in [t for t in named if t.place.path == view.path] or named:
                 called.setdefault(id(one), set()).add(name)
+        uppers |= _uppers(graph, handing, own)
     return uppers, called
+
+
+def _uppers(graph: CallGraph, handing: Collection[_Handing], own: Sequence[Table]) -> set[int]:
+    """Return whose functions hand states on, of a module's tables: all where nobody tells that."""
+    doors = Doors(graph)
+    found = {
+        one
+        for function, called in (handing if len(own) > 1 else ())
+        for one in doors.behind(function, own)
+        if one != called
+    }
+    return found or {id(table) for table in own if any(not one.called for one in handing)}
 
 
 class _Delegation:
@@ -175,6 +259,18 @@ class _Delegation:
             device = first
         return not self.is_own(view, device)
 
+    def handing_by_name(self, tables: Sequence[Table]) -> Iterator[_Handing]:
+        """Yield what calls a callback of a module's own tables by its name for another device."""
+        for table, one in ((t, one) for t in tables for one in t.callbacks):
+            for called in self.reader.definitions(one.target, table.place.path):
+                for view, node in self.graph.mentions(self.graph.known(called)):
+                    call = call_of(node)
+                    first = next(iter(arguments_of(call)), None) if call is not None else None
+                    kind = self.reader.types.of(first, view) if first is not None else None
+                    if first is not None and kind is not None and kind.base == DEVICE:
+                        if self.devices.of(view, first).whose - _ASKED:
+                            yield _Handing(self.graph.known(view), id(table))
+
     def device_of_ops(self, view: View, field: Node) -> Node | None:
         """Return E of the E->xfrmdev_ops whose callback is meant, if E is a net_device."""
         ops = self.ops_of(view, field)
@@ -210,7 +306,7 @@ class _Delegation:
             return True
         # The state's own device is the one that was asked; only the pinned one can be another.
         whose = self.devices.of(view, device).whose
-        return bool(whose) and whose <= {Whose.OWN, Whose.GIVEN, Whose.OWNER}
+        return bool(whose) and whose <= _ASKED
 
     def _is_embedded(self, view: View, device: Node) -> bool:
         """Tell whether a net_device lies in a struct: another driver's is only pointed to."""

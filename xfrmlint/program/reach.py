@@ -1,6 +1,6 @@
 """The ways from a driver's doors down to a function, and which doors there are."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from xfrmlint.c.index import words
@@ -60,8 +60,10 @@ MOST_FUNCTIONS = 5000
 _MOST_CHAINS = 6
 
 
-def reached(graph: CallGraph, function: FunctionName) -> Reached:
-    """Walk upwards from a function to every door of the driver."""
+def reached(
+    graph: CallGraph, function: FunctionName, left_out: Container[tuple[Place, FunctionName]] = ()
+) -> Reached:
+    """Walk upwards from a function to every door of the driver. left_out: doors not to count."""
     # towards[f]: the edge by which f was met first: the next hop down to `function`.
     towards: dict[FunctionName, Edge | None] = {function: None}
     below: dict[FunctionName, FunctionName] = {}
@@ -71,7 +73,7 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
     extra: list[tuple[Edge, FunctionName]] = []
     for current in queue:
         incoming = graph.incoming(current)
-        doors += [(entry, current) for entry in incoming.entries]
+        doors += [(e, current) for e in incoming.entries if (e.place, current) not in left_out]
         doubts.update(dict.fromkeys(incoming.doubts))
         for edge in incoming.edges:
             if edge.caller in towards:
@@ -87,7 +89,7 @@ def reached(graph: CallGraph, function: FunctionName) -> Reached:
     doors = [(_settled(graph, entry, start, below), start) for entry, start in doors]
     if not doubts and all(entry.context == CONTROL for entry, _ in doors):
         if any(graph.finds_others(one) for one in towards):
-            return reached(graph, function)
+            return reached(graph, function, left_out)
         doubts = dict.fromkeys(_not_understood(graph, towards, bool(doors)))
     for entry, start in doors:
         if entry.context != DATAPATH:

@@ -30,7 +30,7 @@ from xfrmlint.kernel.doors import CONTROL, DATAPATH, UNKNOWN
 from xfrmlint.kernel.places import is_core
 from xfrmlint.program.access import Access, Accesses, Doubt
 from xfrmlint.program.callgraph import CallGraph
-from xfrmlint.program.drivers import Driver
+from xfrmlint.program.drivers import Doors, Driver
 from xfrmlint.program.reach import DEAD, MOST_FUNCTIONS, Reached, reached
 
 RESOLVE = "resolve"
@@ -114,6 +114,7 @@ class _Finder:
         self.by_module: dict[str, list[Driver]] = {}
         for driver in drivers:
             self.by_module.setdefault(driver.module, []).append(driver)
+        self.doors = Doors(graph)
         self.ways: dict[FunctionName, Reached] = {}
         self.read: set[str] = set()
 
@@ -210,7 +211,7 @@ class _Finder:
             for driver in self.by_module.get(module.name, []):
                 if self.reader.universe.module(driver.table.place.path) == module.name:
                     found[id(driver)] = driver
-        return list(found.values())
+        return sorted(found.values(), key=lambda driver: driver.role)
 
     def read_resolves(self, path: str) -> None:
         """Add the resolver's calls in a driver, through pointers to it as well."""
@@ -260,12 +261,7 @@ class _Finder:
         if not owners:
             self.note_unowned(view, accesses, way)
             return
-        under_add = _only_under(way, self.contract) == self.contract.slot(ADD)
-        stores = [a.offset for a in accesses if a.member == HANDLE and "write" in a.access]
-        for access in accesses:
-            back = under_add and any(offset < access.offset for offset in stores)
-            for driver in owners:
-                self.add(access, driver, driver.role, way, back)
+        ways = [self.settle_for(drivers, function, accesses, way) for drivers in owners]
         # Packets that come all the way need no other callers.
         for path in [view.path] if way.chains else sorted({f.path for f in way.functions}):
             unclear = self.reader.universe.doubt(path)
@@ -277,8 +273,62 @@ class _Finder:
             self.doubts.append(
                 Doubt(place, function.name, "too many callers; the rest was cut off")
             )
-        if way.context in (UNKNOWN, DEAD):
-            self.note_unjudged(accesses, way)
+        for own in ways:
+            if own.context in (UNKNOWN, DEAD):
+                self.note_unjudged(accesses, own)
+
+    def settle_for(
+        self,
+        drivers: Sequence[Driver],
+        function: FunctionName,
+        accesses: Sequence[Access],
+        way: Reached,
+    ) -> Reached:
+        """Add accesses of one function to the driver of a module's that they are, and return the
+        ways that lead there for it."""
+        told, way = self.apart(drivers, function, way)
+        lower = [d for d in told or drivers if d.role == "lower"] or told
+        # With tables for several devices the stricter one speaks.
+        driver = next((d for d in lower if d.opted_in), lower[0])
+        under_add = _only_under(way, self.contract) == self.contract.slot(ADD)
+        stores = [a.offset for a in accesses if a.member == HANDLE and "write" in a.access]
+        for access in accesses:
+            if told or _gets(access):
+                back = under_add and any(offset < access.offset for offset in stores)
+                self.add(access, driver, driver.role, way, back)
+        return way
+
+    def apart(
+        self, drivers: Sequence[Driver], function: FunctionName, way: Reached
+    ) -> tuple[Sequence[Driver], Reached]:
+        """Return those of a module's drivers through whose doors a function is reached, and how.
+
+        The lowers' rules speak where one of their doors leads there, for that one. No driver where
+        nobody can tell whose the doors are of a module that has uppers and lowers.
+        """
+        roles = {id(driver.table): driver.role for driver in drivers}
+        if len(set(roles.values())) == 1:
+            return drivers, way
+        tables = [driver.table for driver in drivers]
+        beside = self.doors.alike(function, tables)
+        of = {
+            door: _one_of(roles[one] for one in self.doors.of(*door, tables) or beside)
+            for door in way.doors
+        }
+        sure = sorted(filter(None, of.values() or [_one_of(roles[one] for one in beside)]))
+        told = next(iter(sure), "")
+        asked = [
+            (entry.place, f"whether {entry.name} is an upper's door or a lower's is not known")
+            for (entry, _), role in of.items()
+            if not role and (entry.context != CONTROL or not told)
+        ]
+        if asked and told != "lower":
+            told = ""
+        others = {(e.place, start) for (e, start), role in of.items() if not told or role != told}
+        if others:
+            way = reached(self.graph, function, others)
+            way = way._replace(doubts=(*way.doubts, *asked))
+        return [driver for driver in drivers if driver.role == told], way
 
     def note_unjudged(self, accesses: Iterable[Access], way: Reached) -> None:
         """Note the accesses of which it matters who comes there, where that is not known."""
@@ -330,8 +380,8 @@ class _Finder:
         files = self.reader.universe.files(driver.table.place.path)
         return any(self.reader.corpus.names(file, word) for file in files for word in words)
 
-    def owners(self, view: View, way: Reached) -> list[Driver]:
-        """Return the drivers that a function belongs to, one for each module that links it."""
+    def owners(self, view: View, way: Reached) -> list[list[Driver]]:
+        """Return the drivers that a function belongs to, by module that links it."""
         found = self.drivers_at(view.path) if view.path != XFRM else []
         groups = {driver.group for driver in found}
         # Of a library module, or the core's header, the drivers are those that call it, too.
@@ -341,12 +391,7 @@ class _Finder:
         by_module: dict[str, list[Driver]] = {}
         for driver in found:
             by_module.setdefault(driver.module, []).append(driver)
-        chosen = []
-        for drivers in by_module.values():
-            lower = [d for d in drivers if d.role == "lower"] or drivers
-            # With tables for several devices the stricter one speaks.
-            chosen.append(next((d for d in lower if d.opted_in), lower[0]))
-        return chosen
+        return list(by_module.values())
 
     def add(
         self,
@@ -385,6 +430,16 @@ class _Finder:
                 access.view,
             ),
         )
+
+
+def _gets(access: Access) -> bool:
+    return access.access == RESOLVE or (access.member == HANDLE and access.access != "write")
+
+
+def _one_of(roles: Iterable[str]) -> str:
+    """Return the role that all are of; nothing if there are two of them, or none."""
+    found = {*roles}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _resolving(function: FunctionName, place: Place, resolver: str, view: View) -> Access:
