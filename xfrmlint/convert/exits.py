@@ -14,8 +14,7 @@ from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import PACKET
-from xfrmlint.convert.effects import Effects
+from xfrmlint.convert.effects import Effects, packets_in
 from xfrmlint.convert.written import statement_of, without_parentheses
 from xfrmlint.kernel.functions import function_named
 
@@ -27,6 +26,7 @@ _TWINS = {"-EWOULDBLOCK", "-EDEADLOCK"}
 _IS_ERROR = "IS_ERR"
 _BLOCKS = ("compound_statement", "labeled_statement", "case_statement", "preproc_ifdef")
 _TRUE = re.compile(r"^(true|[1-9]\d*)$")
+_NO_STATEMENTS = ("comment", "statement_identifier")
 
 
 def leaves(statement: Node | None) -> bool:
@@ -44,23 +44,23 @@ def is_jumped_past(view: View, statement: Node, end: int) -> bool:
     return False
 
 
-def statements_on(view: View, first: Node) -> list[Node]:
-    """Return the statements from one on to the function's end, as far as they are written on."""
-    found: list[Node] = []
+def statements_on(view: View, first: Node) -> Iterator[Node]:
+    """Yield the statements from one on to the function's end, as they are done one by one.
+
+    Each of a block, and those that a goto leads to; what an `if` or a loop holds is one with it.
+    """
     seen: set[int] = set()
     at: Node | None = first
     while at is not None and at.id not in seen:
         seen.add(at.id)
         if at.type == "goto_statement":
             at = label_of(view, node_text(at.named_children[0]))
-            continue
-        found.append(at)
-        last = last_in(at) if at.type == "compound_statement" else at.type
-        if last == "return_statement":
-            break
-        jumps = [one for one in below(at) if one.type == "goto_statement"]
-        at = jumps[-1] if at.type == "compound_statement" and jumps else next_of(at)
-    return found
+        elif at.type in ("compound_statement", "labeled_statement"):
+            inside = (c for c in at.named_children if c.type not in _NO_STATEMENTS)
+            at = next(inside, None) or next_of(at)
+        else:
+            yield at
+            at = next_of(at) if at.type != "return_statement" else None
 
 
 def names_on(view: View, first: Node) -> set[str]:
@@ -342,5 +342,5 @@ def _is_message(effects: Effects, view: View, statement: Node) -> bool:
 
 def packet_in(view: View) -> str:
     """Return the function's packet, if it is given one."""
-    found = [v for v in view.locals if v.type.base == PACKET and v.parameter >= 0]
+    found = [local for local in view.locals if local.name in packets_in(view)]
     return found[0].name if len(found) == 1 and found[0].type.pointers == 1 else ""

@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.jumps import LEAVING
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
-from xfrmlint.convert.exits import following, label_of, next_of
+from xfrmlint.convert.exits import following, label_of, statements_on
 from xfrmlint.convert.written import is_declared, names_set_by
 
 _NULL = ("NULL", "0")
@@ -75,17 +74,11 @@ def _looked_at(view: View, first: Node) -> Iterator[Node]:
     seen: set[int] = set()
     ways: list[tuple[Node | None, frozenset[str]]] = [(first, frozenset())]
     while ways:
-        at, known = ways.pop()
-        while at is not None and at.id not in seen:
+        start, known = ways.pop()
+        for at in statements_on(view, start) if start is not None else ():
+            if at.id in seen:
+                break
             seen.add(at.id)
-            if at.type in ("compound_statement", "labeled_statement"):
-                inside = [
-                    c
-                    for c in at.named_children
-                    if c.type not in ("comment", "statement_identifier")
-                ]
-                at = inside[0] if inside else next_of(at)
-                continue
             for node in below(at):
                 if node.type == "identifier" and node_text(node) not in known:
                     if view.local(node_text(node), node.start_byte) and _is_used(node):
@@ -93,7 +86,6 @@ def _looked_at(view: View, first: Node) -> Iterator[Node]:
             known |= names_set_by(at)
             jumps = [one for one in below(at) if one.type == "goto_statement"]
             ways += [(label_of(view, node_text(j.named_children[0])), known) for j in jumps]
-            at = None if at.type in LEAVING else next_of(at)
 
 
 def _is_used(node: Node) -> bool:

@@ -52,7 +52,7 @@ def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edi
     if owed:
         refuse(one.site, f"{owed} is not undone where the test of the handle leaves")
     end = context.fate.of(one.view, one.site.function, branch)
-    told = _told_as_done(context, one, end)
+    told = context.fate.told_as_done(one.view, one.site.function, end)
     if told is not None:
         return told[0], [told[1]]
     if end.ended and end.why:
@@ -158,7 +158,7 @@ def exit_of(context: Context, found: Reads, later: bool = True) -> Leaving:
 
 def _mended(context: Context, one: Written, leaving: Leaving) -> Leaving | None:
     """Return an exit that is no end of the packet with what makes it one."""
-    told = _told_as_done(context, one, leaving.end)
+    told = context.fate.told_as_done(one.view, one.site.function, leaving.end)
     if told is not None:
         return leaving._replace(end=told[0], edits=[told[1]])
     first = kept_of(context.fate.effects, one.view, leaving.branch)[0] if leaving.branch else None
@@ -167,13 +167,6 @@ def _mended(context: Context, one: Written, leaving: Leaving) -> Leaving | None:
     more = tests_in_callers(context.fate, one.view, one.site.function, first)
     end = leaving.end._replace(ended=True, why="")
     return leaving._replace(end=end, edits=more) if more else None
-
-
-def _told_as_done(context: Context, one: Written, end: End) -> tuple[End, Edit] | None:
-    """Return what an exit becomes that frees the packet, and whose callers send it again."""
-    if not end.ended or not end.why:
-        return None
-    return context.fate.told_as_done(one.view, one.site.function, end)
 
 
 def _changed(statement: Node) -> str:

@@ -87,8 +87,8 @@ def owed_at(effects: Effects, view: View, statement: Node, branch: Node) -> str:
             continue
         if any(_OWED[does] in effects.words(view, one) for one in later):
             continue
-        exit_ = statements_on(view, branch)
-        ends = bool(exit_) and last_in(exit_[-1]) == "return_statement"
+        exit_ = list(statements_on(view, branch))
+        ends = bool(exit_) and exit_[-1].type == "return_statement"
         if not ends and _loop(call) != _loop(statement):
             # The next turn goes on with it.
             continue
