@@ -15,10 +15,10 @@ from tree_sitter import Node
 from xfrmlint.c.expression import called_by
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import below, node_text
-from xfrmlint.c.view import FunctionName, View
+from xfrmlint.c.view import View
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.ends import end_of
-from xfrmlint.convert.exits import leaves
+from xfrmlint.convert.exits import exits_of
 from xfrmlint.convert.fate import Called, Fate
 from xfrmlint.convert.leaving import Leaving, exit_at
 from xfrmlint.convert.undone import is_in_loop
@@ -30,18 +30,18 @@ _FAILED = re.compile(r"^return -E[A-Z0-9]+;$")
 _MOST = 4
 
 
-def tests_in_callers(fate: Fate, view: View, function: FunctionName, first: Node) -> list[Edit]:
+def tests_in_callers(fate: Fate, view: View, first: Node) -> list[Edit]:
     """Return the edits that make callers leave where a function leaves by some statements.
 
     Empty where one of them can't be made to.
     """
     end = end_of(fate.effects, view, first)
-    incoming = fate.graph.incoming(function)
+    incoming = fate.graph.incoming(view.function)
     if end.ended or end.why or end.value not in _FALSE or incoming.doubts or incoming.entries:
         return []
     if not _succeeds_otherwise(view):
         return []
-    calls = list(fate.calls(function))
+    calls = list(fate.calls(view.function))
     if not calls or len(calls) > _MOST:
         return []
     edits: list[Edit] = []
@@ -107,16 +107,13 @@ def _test(fate: Fate, called: Called) -> list[Edit]:
 
 def leaving_at(fate: Fate, view: View, statement: Node) -> str:
     """Return the statement by which a caller leaves and the packet ends; empty without one."""
-    for one in below(view.node):
-        branch = one.child_by_field_name("consequence") if one.type == "if_statement" else None
-        if branch is None or not leaves(branch) or is_in_loop(statement):
-            continue
+    for branch in exits_of(view) if not is_in_loop(statement) else ():
         left = exit_at(fate, view, statement, branch)
         if not isinstance(left, Leaving) or len(left.kept) != 1:
             continue
         if _FAILED.match(left.kept[0]):
             # Another reason than that of the exit that it has.
             return "return -EINVAL;"
-        if one.end_byte <= statement.start_byte:
+        if branch.end_byte <= statement.start_byte:
             return left.kept[0]
     return ""

@@ -104,15 +104,10 @@ def _without(view: View, *statements: Node) -> Edit | None:
     """Return the edit that takes adjacent statements away, with a blank line too many."""
     text = view.text
     first, last = sorted(statements, key=lambda one: one.start_byte)
-    _, start, end, _ = without_lines(view, first, last)
-    around = (text[start : first.start_byte], text[first.end_byte : last.start_byte])
-    if any(part.strip() for part in (*around, text[last.end_byte : end])):
-        return None
-    if text[:start].endswith((b"\n\n", b"{\n")) and text[end : end + 1] == b"\n":
-        end += 1
-    elif text[:start].endswith(b"\n\n") and text[end : end + 1] == b"}":
-        start -= 1
-    return Edit(view.path, start, end, b"")
+    gone = without_lines(view.path, text, first.start_byte, last.end_byte)
+    around = (text[gone.start : first.start_byte], text[first.end_byte : last.start_byte])
+    alone = not any(part.strip() for part in (*around, text[last.end_byte : gone.end]))
+    return gone if alone else None
 
 
 def _statements(view: View) -> list[Node]:

@@ -6,6 +6,7 @@ not written straight on is not known, and so no exit.
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from tree_sitter import Node
 
@@ -258,33 +259,41 @@ def _truth(value: str) -> bool | None:
     return None
 
 
-def exits_before(view: View, statement: Node, state: str, changed: str) -> Iterator[Node]:
-    """Yield the branches by which a function leaves where there is no state, or a bad index.
+def exits_of(view: View) -> Iterator[Node]:
+    """Yield the branches by which a function leaves."""
+    return (one for one in map(_exit_in, below(view.node)) if one is not None)
+
+
+def _exit_in(node: Node) -> Node | None:
+    """Return the branch of an `if` by which a function leaves."""
+    branch = node.child_by_field_name("consequence") if node.type == "if_statement" else None
+    return branch if leaves(branch) else None
+
+
+class Exit(NamedTuple):
+    """A branch by which a function leaves. other: not for that there is no state, or a bad index."""
+
+    branch: Node
+    other: bool
+
+
+def exits_around(statement: Node, state: str, changed: str) -> list[Exit]:
+    """Return the exits around a statement, first those for no state, or a bad index.
 
     state: the expression that is tested; changed: what the statement makes of the handle, that a
     later statement tests.
     """
+    found = []
     for one in _ifs_around(statement):
-        condition = one.child_by_field_name("condition")
-        consequence = one.child_by_field_name("consequence")
-        if condition is None or not leaves(consequence) or consequence is None:
+        condition, branch = one.child_by_field_name("condition"), _exit_in(one)
+        if condition is None or branch is None:
             continue
         text = re.sub(r"\s+", " ", node_text(condition))
         if one.start_byte < statement.start_byte:
-            found = _is_without(text, state)
+            found.append(Exit(branch, not _is_without(text, state)))
         else:
-            found = changed != "" and _ranged(text, changed)
-        if found:
-            yield consequence
-
-
-def other_exits(statement: Node, known: Sequence[Node]) -> Iterator[Node]:
-    """Yield the branches around a statement by which a function leaves for another reason."""
-    seen = {branch.id for branch in known}
-    for one in _ifs_around(statement):
-        branch = one.child_by_field_name("consequence")
-        if branch is not None and leaves(branch) and branch.id not in seen:
-            yield branch
+            found.append(Exit(branch, changed == "" or not _ranged(text, changed)))
+    return sorted(found, key=lambda one: one.other)
 
 
 def _is_without(condition: str, state: str) -> bool:

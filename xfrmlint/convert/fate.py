@@ -50,15 +50,15 @@ class Fate:
         self.graph = graph
         self.effects = Effects(graph.reader)
 
-    def of_value(self, view: View, function: FunctionName, value: str, place: Place) -> End:
+    def of_value(self, view: View, value: str, place: Place) -> End:
         """Return how the packet ends if a function returns a value."""
-        return self._after(view, function, End(False, value, place), 0)
+        return self._after(view, End(False, value, place), 0)
 
-    def of(self, view: View, function: FunctionName, first: Node) -> End:
+    def of(self, view: View, first: Node) -> End:
         """Return how the packet ends if a function leaves by the statements from one on."""
-        return self._after(view, function, end_of(self.effects, view, first), 0)
+        return self._after(view, end_of(self.effects, view, first), 0)
 
-    def _after(self, view: View, function: FunctionName, end: End, depth: int) -> End:
+    def _after(self, view: View, end: End, depth: int) -> End:
         if end.why:
             return end
         result = view.result
@@ -75,10 +75,10 @@ class Fate:
         if depth > _DEEPEST:
             why = "the packet is freed, and who notices is not known" if end.ended else ""
             return end._replace(why=why and f"{why} ({_at(end.place)})")
-        incoming = self.graph.incoming(function)
+        incoming = self.graph.incoming(view.function)
         if not end.ended and (incoming.doubts or not incoming.edges):
             return end._replace(why="the packet is not freed, and nobody is seen to notice")
-        for place, called in self.calls(function):
+        for place, called in self.calls(view.function):
             found = self.in_caller(called, end, depth) if called is not None else None
             if end.ended and (found is None or found.why):
                 why = found.why if found is not None else "its caller is not written out"
@@ -131,7 +131,7 @@ class Fate:
                     why = f"what its caller does with {end.value or 'nothing'} is not known"
                     return then._replace(why=why)
                 then = End(True, "", place)
-            return self._after(view, view.function, then, depth + 1)
+            return self._after(view, then, depth + 1)
         place = view.place(branch.start_byte)
         owed = owed_at(self.effects, view, node, branch)
         if owed:
@@ -146,9 +146,9 @@ class Fate:
             # What was assigned is returned; if it is set anew, nobody knows.
             is_kept = all(v.start_byte <= node.start_byte for v in view.assignments(name))
             then = then._replace(value=end.value if is_kept else "")
-        return self._after(view, view.function, then, depth + 1)
+        return self._after(view, then, depth + 1)
 
-    def told_as_done(self, view: View, function: FunctionName, end: End) -> tuple[End, Edit] | None:
+    def told_as_done(self, view: View, end: End) -> tuple[End, Edit] | None:
         """Return the edit by which an exit says that a packet it has freed is done with.
 
         Only where the statement before the return frees it: it is right for all who get there.
@@ -163,7 +163,7 @@ class Fate:
             before = before.named_children[-1]
         if node is None or before is None or before.type != "expression_statement":
             return None
-        then = self._after(view, function, end._replace(value=other, why=""), 0)
+        then = self._after(view, end._replace(value=other, why=""), 0)
         if not ending_calls(self.effects, view, before) or then.why:
             return None
         value = node.named_children[0]

@@ -8,8 +8,6 @@ driver would write there:
     return NETDEV_TX_OK;
 """
 
-from collections.abc import Iterator
-
 from tree_sitter import Node
 
 from xfrmlint.c.expression import LOOPS, above
@@ -20,10 +18,10 @@ from xfrmlint.contract.words import DEVICE
 from xfrmlint.convert.effects import CHANGES, HARMLESS, UNDOES, Effects, target_of
 from xfrmlint.convert.ends import End, end_of, is_busy
 from xfrmlint.convert.exits import (
+    exits_of,
     gone_on_with,
     is_always_there,
     kept_of,
-    leaves,
     packet_in,
     statements_on,
 )
@@ -67,9 +65,9 @@ def _is_leaving_branch(node: Node) -> bool:
 def plain_exit(context: Context, found: Reads) -> Leaving | None:
     """Return an exit that does nothing but to drop the packet; None if there may be more to it."""
     view, effects, others = found.first.view, context.fate.effects, False
-    for branch in _exits(view):
+    for branch in exits_of(view):
         kept = kept_of(effects, view, branch)
-        end = context.fate.of(view, found.first.site.function, kept[0]) if kept else None
+        end = context.fate.of(view, kept[0]) if kept else None
         if end is None:
             continue
         at = found.statement
@@ -83,13 +81,6 @@ def plain_exit(context: Context, found: Reads) -> Leaving | None:
         does = set[str]().union(*(effects.words(view, one) for one in statements_on(view, kept[0])))
         others |= "drops" in does and (not fits or bool(does - _DROPPING))
     return None if others else _made(context, found)
-
-
-def _exits(view: View) -> Iterator[Node]:
-    for node in below(view.node):
-        branch = node.child_by_field_name("consequence") if node.type == "if_statement" else None
-        if branch is not None and leaves(branch):
-            yield branch
 
 
 def _is_plain(effects: Effects, view: View, first: Node) -> bool:
@@ -133,14 +124,14 @@ def _is_before_exit(change: Node) -> bool:
 
 def _made(context: Context, found: Reads) -> Leaving | None:
     """Return the exit that a function has not, but could."""
-    one, view = found.first, found.first.view
-    function, result, packet = one.site.function, view.result, packet_in(view)
+    view = found.first.view
+    result, packet = view.result, packet_in(view)
     reader = context.devices.reader
     if result is None:
         return None
     place = view.place(found.statement.start_byte)
     if (result.base, result.pointers) == (_SENT, 0):
-        if not packet or view.assignments(packet) or not _is_door(context, function):
+        if not packet or view.assignments(packet) or not _is_door(context, view.function):
             return None
         files = [f for f in reader.universe.files(view.path) if f.endswith(".c")]
         if any(_MORE in reader.corpus.data(file) for file in files):
@@ -151,11 +142,11 @@ def _made(context: Context, found: Reads) -> Leaving | None:
             lines.insert(0, f"{found.device}->stats.tx_dropped++;")
         return Leaving(lines, End(True, "NETDEV_TX_OK", place), [])
     if (result.base, result.pointers) == ("void", 0):
-        return told_by_result(context, view, function)
+        return told_by_result(context, view)
     values = ("NULL",) if result.pointers == 1 else _FAILED.get(result.base, ())
     for value in values if result.pointers < 2 else ():
-        end = context.fate.of_value(view, function, value, place)
-        if end.ended and not end.why and _callers_only_drop(context, function, value):
+        end = context.fate.of_value(view, value, place)
+        if end.ended and not end.why and _callers_only_drop(context, view.function, value):
             return Leaving([f"return {value};"], end, [])
     return None
 

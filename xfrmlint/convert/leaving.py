@@ -67,7 +67,7 @@ def exit_at(
         return Unfit(f"leaving as in line {line} {missing}")
     if not may:
         return _not_here(effects, view, statement, branch)
-    end = fate.of(view, view.function, kept[0])
+    end = fate.of(view, kept[0])
     leaving = Leaving([node_text(one) for one in kept], end, [], branch)
     if end.ended and not end.why and not is_busy(end):
         return leaving

@@ -9,7 +9,7 @@ from xfrmlint.c.expression import called_by
 from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.convert.edits import Edit, Reason, Refused
-from xfrmlint.convert.layout import line_start, without_lines
+from xfrmlint.convert.layout import line_start, without_statement
 from xfrmlint.convert.written import is_declared, statement_of
 from xfrmlint.kernel.functions import function_named
 
@@ -34,16 +34,8 @@ def left_over(view: View, edits: Sequence[Edit], names: Iterable[str]) -> list[E
             place = view.place(rest[0].start_byte)
             text = f"{view.function.name}(): {name} would have no use any more"
             raise Refused(Reason(place.path, place.line, text))
-        found += [_without(view, statement) for statement in statements]
+        found += [without_statement(view, statement) for statement in statements]
     return found
-
-
-def _without(view: View, statement: Node) -> Edit:
-    """Return the edit that takes the lines of a statement away."""
-    gone = without_lines(view, statement, statement)
-    # The line between declarations and statements goes, too.
-    last = view.text[: gone.start].rstrip(b"\n").endswith(b"{")
-    return gone._replace(end=gone.end + (last and view.text[gone.end : gone.end + 1] == b"\n"))
 
 
 def _has_lines(view: View, statement: Node) -> bool:

@@ -12,7 +12,7 @@ from xfrmlint.c.view import View
 from xfrmlint.convert.earlier import Earlier, Spot, asked_earlier
 from xfrmlint.convert.edits import Edit, Reason, Refused, edited
 from xfrmlint.convert.ends import End
-from xfrmlint.convert.exits import exits_before, following, is_jumped_past, taken, variable_of
+from xfrmlint.convert.exits import exits_around, following, is_jumped_past, taken, variable_of
 from xfrmlint.convert.handing import device_at
 from xfrmlint.convert.layout import called, declared, free_name, line_start, with_comment
 from xfrmlint.convert.leaving import Leaving, branch_of
@@ -191,7 +191,7 @@ def _in_place(context: Context, found: Reads) -> Converted:
     node, edit = one.span, _asked(context, found)
     if _is_returned(one):
         place = one.view.place(node.start_byte)
-        end = context.fate.of_value(one.view, one.site.function, "NULL", place)
+        end = context.fate.of_value(one.view, "NULL", place)
         return _done(found, [edit], f"returns what the resolver has for {found.device}", end)
     end, more = tested_by(context, found, one.node)
     return _done(found, [edit, *more], f"tests what the resolver has for {found.device}", end)
@@ -395,12 +395,7 @@ def _guard(found: Reads) -> str:
     word = re.escape(found.state)
     if re.search(rf"!\s*{word}\s*\|\||(?<![\w>.!*&]){word}\s*(&&|\?)", text):
         return f"{found.state} ? "
-    earlier = [
-        branch
-        for branch in exits_before(found.first.view, statement, found.state, "")
-        if branch.start_byte < statement.start_byte
-    ]
-    if not earlier:
+    if all(one.other for one in exits_around(statement, found.state, "")):
         refuse(found.first.site, f"whether there is a state ({found.state}) is not known there")
     return ""
 

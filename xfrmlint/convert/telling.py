@@ -34,18 +34,10 @@ from xfrmlint.convert.written import indent_of
 _MOST = 4
 
 
-def told_by_result(context: Context, view: View, function: FunctionName) -> Leaving | None:
+def told_by_result(context: Context, view: View) -> Leaving | None:
     """Return how a function that returns nothing leaves once it tells; None if it can't be made."""
-    fate = context.fate
-    incoming = fate.graph.incoming(function)
-    if incoming.entries or incoming.doubts or not incoming.complete:
-        return None
-    named = named_at(context.devices, view, function)
-    calls = [called for _, called in fate.calls(function)]
-    known = {(one.view.path, one.node.start_byte) for one in calls if one is not None}
-    if named is None or not known or known != set(named.calls) or len(known) > _MOST:
-        return None
-    if _has_another_name(context, function):
+    named = named_at(context.devices, context.fate, view)
+    if named is None or len(named.calls) > _MOST or _has_another_name(context, view.function):
         return None
     edits = []
     for path, listed in named.parameters:
@@ -53,10 +45,9 @@ def told_by_result(context: Context, view: View, function: FunctionName) -> Leav
         if not made:
             return None
         edits += made
-    for one in calls:
+    for one in named.calls:
         # What it returns itself, to itself, is no exit of a caller's.
-        is_other = one is not None and one.view.function != function
-        made = _tested(context, one.view, one.node) if one is not None and is_other else []
+        made = _tested(context, one.view, one.node) if one.view.function != view.function else []
         if not made:
             return None
         edits += made

@@ -10,13 +10,12 @@ from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.effects import HARMLESS, Effects
 from xfrmlint.convert.ends import End, end_of, is_busy
 from xfrmlint.convert.exits import (
-    exits_before,
+    exits_around,
     is_always_there,
     kept_of,
     labels,
     leaves,
     next_of,
-    other_exits,
     packet_in,
     statements_on,
     taken,
@@ -42,7 +41,7 @@ def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edi
     branch = taken(node, "0")
     if branch is None:
         passed = _passed_by(node)
-        end = context.fate.of(one.view, one.site.function, passed) if passed is not None else None
+        end = context.fate.of(one.view, passed) if passed is not None else None
         if end is not None and end.ended and not end.why and not is_busy(end):
             return end, []
     if branch is None or not leaves(branch):
@@ -51,8 +50,8 @@ def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edi
     owed = owed_at(context.fate.effects, one.view, found.statement, branch)
     if owed:
         refuse(one.site, f"{owed} is not undone where the test of the handle leaves")
-    end = context.fate.of(one.view, one.site.function, branch)
-    told = context.fate.told_as_done(one.view, one.site.function, end)
+    end = context.fate.of(one.view, branch)
+    told = context.fate.told_as_done(one.view, end)
     if told is not None:
         return told[0], [told[1]]
     if end.ended and end.why:
@@ -139,13 +138,13 @@ def exit_of(context: Context, found: Reads, later: bool = True) -> Leaving:
             one.site, "the handle is read in a loop: what an earlier turn has done is not undone"
         )
     against: list[Unfit] = []
-    first = list(exits_before(one.view, found.statement, found.state, _changed(found.statement)))
     result = one.view.result
     features = result is not None and result.base == _FEATURES
-    for branch in [*first, *([] if features else other_exits(found.statement, first))]:
-        if not later and branch.start_byte > found.statement.start_byte:
+    for branch, other in exits_around(found.statement, found.state, _changed(found.statement)):
+        behind = branch.start_byte > found.statement.start_byte
+        if (behind and not later) or (other and features):
             continue
-        left = exit_at(context.fate, one.view, found.statement, branch, branch not in first)
+        left = exit_at(context.fate, one.view, found.statement, branch, other)
         if isinstance(left, Leaving):
             return left
         against.append(left)
@@ -158,13 +157,13 @@ def exit_of(context: Context, found: Reads, later: bool = True) -> Leaving:
 
 def _mended(context: Context, one: Written, leaving: Leaving) -> Leaving | None:
     """Return an exit that is no end of the packet with what makes it one."""
-    told = context.fate.told_as_done(one.view, one.site.function, leaving.end)
+    told = context.fate.told_as_done(one.view, leaving.end)
     if told is not None:
         return leaving._replace(end=told[0], edits=[told[1]])
     first = kept_of(context.fate.effects, one.view, leaving.branch)[0] if leaving.branch else None
     if first is None:
         return None
-    more = tests_in_callers(context.fate, one.view, one.site.function, first)
+    more = tests_in_callers(context.fate, one.view, first)
     end = leaving.end._replace(ended=True, why="")
     return leaving._replace(end=end, edits=more) if more else None
 

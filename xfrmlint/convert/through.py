@@ -22,7 +22,7 @@ from xfrmlint.c.unit import below, node_text, parse
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import OFFLOAD_OK, XMIT, XSO
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.layout import line_start
+from xfrmlint.convert.layout import line_start, without_lines
 from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written, read_once, refuse, written
 from xfrmlint.kernel.doors import CONTROL, DATAPATH
@@ -253,11 +253,8 @@ def without_use(
 def _gone(macro: Macro, text: bytes) -> Edit:
     """Return the edit that takes a macro away, with the comment of one line that stands above."""
     start = line_start(text, macro.define)
-    end = text.find(b"\n", macro.start + len(macro.body)) + 1
     above = line_start(text, start - 1) if start else start
     line = text[above:start].strip()
     if line.startswith(b"/*") and line.endswith(b"*/") and line.count(b"*/") == 1:
         start = above
-    if text[:start].endswith(b"\n\n") and text[end : end + 1] == b"\n":
-        end += 1
-    return Edit(macro.path, start, end, b"")
+    return without_lines(macro.path, text, start, macro.start + len(macro.body))

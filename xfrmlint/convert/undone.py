@@ -9,7 +9,7 @@ import re
 from tree_sitter import Node
 
 from xfrmlint.c.expression import LOOPS, above, arguments_of, around, bare, called_by
-from xfrmlint.c.jumps import LEAVING, last_in, last_statement
+from xfrmlint.c.jumps import LEAVING, last_statement
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.effects import CHANGES, HARMLESS, UNDOES, Effect, Effects, target_of
