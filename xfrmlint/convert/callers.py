@@ -12,7 +12,7 @@ import re
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import around, assigned_in, called_by
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
@@ -77,20 +77,17 @@ def _is_of_offload(statement: Node) -> bool:
 def _test(fate: Fate, called: Called) -> list[Edit]:
     """Return the edits that put a test behind a call whose result is assigned."""
     view, node = called
-    assigned = node.parent
-    statement = assigned.parent if assigned is not None else None
-    if assigned is None or assigned.type != "assignment_expression" or statement is None:
+    statement = around(node, "expression_statement")
+    made, block = assigned_in(statement), statement.parent if statement is not None else None
+    if statement is None or made is None or made.value != node or block is None:
         return []
-    left, block = assigned.child_by_field_name("left"), statement.parent
-    if statement.type != "expression_statement" or left is None or block is None:
-        return []
-    if any(one.type in ("call_expression", "update_expression") for one in below(left)):
+    if any(one.type in ("call_expression", "update_expression") for one in below(made.target)):
         return []
     leaving = leaving_at(fate, view, statement) if _is_of_offload(statement) else ""
     if not leaving:
         return []
     indent = indent_of(view, statement).decode()
-    text = f"\n{indent}if (!{node_text(left)})\n{indent}\t{leaving}"
+    text = f"\n{indent}if (!{node_text(made.target)})\n{indent}\t{leaving}"
     if block.type == "compound_statement":
         return [Edit(view.path, statement.end_byte, statement.end_byte, text.encode())]
     condition = block.child_by_field_name("condition")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import assigned_in
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract.words import DEVICE, PACKET
@@ -114,15 +115,13 @@ def _of_packet(devices: Devices, known: Sequence[Local], way: Reached) -> Iterat
 def _stores_device(devices: Devices, path: str, name: str) -> bool:
     """Tell whether a function gives a packet another device."""
     for view in devices.reader.definitions(name, path):
-        for node in below(view.node):
-            left = node.child_by_field_name("left")
-            if node.type != "assignment_expression" or left is None:
+        for made in filter(None, map(assigned_in, below(view.node))):
+            field = made.target.child_by_field_name("field")
+            if field is None or node_text(field) != "dev":
                 continue
-            of, field = left.child_by_field_name("argument"), left.child_by_field_name("field")
-            kind = devices.reader.types.of(of, view) if of is not None else None
-            if field is not None and node_text(field) == "dev":
-                if kind is None or kind.base == PACKET:
-                    return True
+            kind = devices.reader.types.of(made.target.child_by_field_name("argument"), view)
+            if kind is None or kind.base == PACKET:
+                return True
     return False
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, called_by, outermost, without_casts
+from xfrmlint.c.expression import arguments_of, assigned_in, called_by, outermost, without_casts
 from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, declarator_name, node_text
@@ -162,13 +162,10 @@ def variable_of(call: Node) -> str:
     parent = outermost(call).parent
     if parent is None or parent.type not in ("assignment_expression", "init_declarator"):
         return ""
-    left = parent.child_by_field_name("left") or declarator_name(
-        parent.child_by_field_name("declarator")
-    )
-    sign = parent.child_by_field_name("operator")
-    if left is None or left.type != "identifier" or (sign is not None and node_text(sign) != "="):
-        return ""
-    return node_text(left)
+    made = assigned_in(parent)
+    left = made.target if made else declarator_name(parent.child_by_field_name("declarator"))
+    plain = left is not None and left.type == "identifier" and (made is None or made.sign == "=")
+    return node_text(left) if left is not None and plain else ""
 
 
 def _holds(asked: Node | None, node: Node, name: str, value: str) -> bool | None:
@@ -271,7 +268,7 @@ def _exit_in(node: Node) -> Node | None:
 
 
 class Exit(NamedTuple):
-    """A branch by which a function leaves. other: not for that there is no state, or a bad index."""
+    """A branch that leaves. other: not for that there is no state, or a bad index."""
 
     branch: Node
     other: bool

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import assigned_in, called_by
 from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.convert.edits import Edit, Reason, Refused
@@ -56,13 +56,8 @@ def _is_use(node: Node) -> bool:
     if node.type != "identifier" or is_declared(node):
         return False
     up = node.parent
-    return (
-        up is None
-        or up.type != "assignment_expression"
-        or up.child_by_field_name("left") != node
-        or up.parent is None
-        or up.parent.type != "expression_statement"
-    )
+    made = assigned_in(up.parent) if up is not None else None
+    return made is None or made.target != node
 
 
 def _is_plain(statement: Node) -> bool:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import assigned_in
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.exits import following, label_of, statements_on
@@ -93,9 +94,8 @@ def _is_used(node: Node) -> bool:
     up = node.parent
     if up is None or up.type in _SIZES or is_declared(node):
         return False
-    sign, left = up.child_by_field_name("operator"), up.child_by_field_name("left")
-    is_set = up.type == "assignment_expression" and left == node
-    return not (is_set and sign is not None and node_text(sign) == "=")
+    made = assigned_in(up)
+    return made is None or made.target != node or made.sign != "="
 
 
 def _encloses(value: Node, at: int) -> bool:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import around, called_by, given_to, outermost
+from xfrmlint.c.expression import around, assigned_in, called_by, given_to, outermost
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.convert.devices import device_in, given
@@ -138,9 +138,8 @@ def _renamed(context: Context, one: Written) -> Turned:
 def _left_out(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     """A state that the driver made itself, with a device that nobody looks at."""
     statement = statement_of(one.node)
-    inner = statement.named_children[0] if statement.named_child_count else None
-    left = inner.child_by_field_name("left") if inner is not None else None
-    alone = left is not None and left.id == one.node.id
+    stored = assigned_in(statement)
+    alone = stored is not None and stored.target == one.node
     values = one.view.assignments(node_text(one.state))
     made = bool(values) and all(effect_named(called_by(value)) == "takes" for value in values)
     if not alone or not made or read_elsewhere or statement.type != "expression_statement":

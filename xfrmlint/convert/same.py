@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, around
+from xfrmlint.c.expression import arguments_of, around, assigned_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
@@ -110,10 +110,8 @@ def is_changed(name: Node) -> bool:
         return False
     if up.type == "update_expression" or _is_of_loop_macro(name) or is_pointed_to(name):
         return True
-    if up.type == "assignment_expression":
-        left = up.child_by_field_name("left")
-        return left is not None and left.id == name.id
-    return False
+    made = assigned_in(up)
+    return made is not None and made.target == name
 
 
 def is_pointed_to(name: Node) -> bool:

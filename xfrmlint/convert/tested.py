@@ -2,7 +2,7 @@
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import around
+from xfrmlint.c.expression import around, assigned_in
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.callers import tests_in_callers
@@ -170,10 +170,10 @@ def _mended(context: Context, one: Written, leaving: Leaving) -> Leaving | None:
 
 def _changed(statement: Node) -> str:
     """Return what a statement assigns."""
-    for inner in statement.named_children:
-        left = declarator_name(inner.child_by_field_name("declarator"))
-        if inner.type == "assignment_expression":
-            left = inner.child_by_field_name("left")
-        if left is not None:
-            return node_text(left)
-    return ""
+    made = assigned_in(statement)
+    if made is not None:
+        return node_text(made.target)
+    named = (
+        declarator_name(one.child_by_field_name("declarator")) for one in statement.named_children
+    )
+    return next((node_text(one) for one in named if one is not None), "")

@@ -5,7 +5,7 @@ from typing import NamedTuple, NoReturn
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare, called_by, given_to
+from xfrmlint.c.expression import arguments_of, assigned_in, bare, called_by, given_to
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
@@ -188,11 +188,8 @@ def names_set_by(statement: Node) -> set[str]:
     if statement.type == "declaration":
         named = map(declarator_name, statement.children_by_field_name("declarator"))
         return {node_text(one) for one in named if one is not None}
-    inner = statement.named_children[0] if statement.named_child_count else None
-    if statement.type != "expression_statement" or inner is None:
-        return set()
-    left = inner.child_by_field_name("left") if inner.type == "assignment_expression" else None
-    return {node_text(left)} if left is not None and left.type == "identifier" else set()
+    made = assigned_in(statement)
+    return {node_text(made.target)} if made and made.target.type == "identifier" else set()
 
 
 def is_declared(name: Node) -> bool:
