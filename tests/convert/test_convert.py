@@ -197,7 +197,7 @@ REFUSED = (
                 f"\t{unlock}\n\treturn true;\n",
                 "\tstruct example_sa *sa;\n",
             ),
-            "the handle is read in a section (",
+            "what has to be undone here need not be what was in line",
         )
         for name, lock, unlock in (
             ("a lock", "spin_lock_bh(&ex->lock);", "spin_unlock_bh(&ex->lock);"),

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import LOOPS, called_by
+from xfrmlint.c.expression import LOOPS, above, called_by
 from xfrmlint.c.jumps import LEAVING
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
@@ -158,6 +158,18 @@ def _is_alone(up: Node, node: Node) -> bool:
     )
 
 
+def guards_to(node: Node, statement: Node) -> list[Node] | None:
+    """Return what is asked on the way from a statement to a node of it; None if that is open."""
+    guards: list[Node] = []
+    for up in above(node):
+        if node == statement:
+            return guards
+        if not _is_way(up, node, guards):
+            return None
+        node = up
+    return guards
+
+
 def _is_way(up: Node, node: Node, guards: list[Node]) -> bool:
     """Tell whether what is asked in one step up is known; note it."""
     condition = up.child_by_field_name("condition")
@@ -292,12 +304,8 @@ def _is_reached_alike(context: Context, found: Reads, spot: Spot) -> bool:
     """Tell whether each read is asked for on the conditions of the first one."""
     wanted = {node_text(_bare(guard)) for guard in spot.guards}
     for one in found.reads[1:]:
-        guards: list[Node] = []
-        node = one.node
-        while node.parent is not None and node.id != (spot.at.parent or spot.at).id:
-            _is_way(node.parent, node, guards)
-            node = node.parent
-        if not wanted <= {node_text(_bare(guard)) for guard in guards}:
+        guards = guards_to(one.node, spot.at.parent or spot.at)
+        if not wanted <= {node_text(_bare(guard)) for guard in guards or ()}:
             return False
     return True
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, around, assigned_in, outermost
+from xfrmlint.c.expression import arguments_of, assigned_in, outermost
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET
@@ -26,7 +26,7 @@ from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import End, end_of, ending_calls, is_busy, may_free
 from xfrmlint.convert.exits import gone_on_with, names_in, statements_on, variable_of
 from xfrmlint.convert.undone import owed_at
-from xfrmlint.convert.written import statement_of, without_parentheses
+from xfrmlint.convert.written import node_at, statement_of, without_parentheses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.callgraph import Edge as Call
 
@@ -98,11 +98,7 @@ class Fate:
             yield edge.place, self._call(view, edge) if view is not None else None
 
     def _call(self, view: View, edge: Call) -> Called | None:
-        if edge.place.path != view.path:
-            return None
-        unit = self.graph.reader.corpus.unit(view.path)
-        offset = unit.offset(edge.place.line, edge.place.column)
-        node = around(view.node.descendant_for_byte_range(offset, offset), "call_expression")
+        node = node_at(view, edge.place, "call_expression")
         return Called(view, node) if node is not None else None
 
     def view_of(self, function: FunctionName) -> View | None:
@@ -154,10 +150,9 @@ class Fate:
         Only where the statement before the return frees it: it is right for all who get there.
         """
         other = _OTHER.get(end.value)
-        if not end.ended or not end.why or other is None or end.place.path != view.path:
+        if not end.ended or not end.why or other is None:
             return None
-        offset = self.graph.reader.corpus.unit(view.path).offset(end.place.line, end.place.column)
-        node = around(view.node.descendant_for_byte_range(offset, offset), "return_statement")
+        node = node_at(view, end.place, "return_statement")
         before = node.prev_named_sibling if node is not None else None
         if before is not None and before.type == "labeled_statement":
             before = before.named_children[-1]

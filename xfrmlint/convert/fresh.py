@@ -29,7 +29,7 @@ from xfrmlint.convert.leaving import Leaving, means_the_same
 from xfrmlint.convert.live import missing_on, place_of
 from xfrmlint.convert.reads import Context, Reads
 from xfrmlint.convert.telling import told_by_result
-from xfrmlint.convert.undone import is_left_before
+from xfrmlint.convert.undone import done_in, is_left_before
 
 _SENT = "netdev_tx_t"
 _XMIT = "ndo_start_xmit"
@@ -48,11 +48,8 @@ def is_fresh(effects: Effects, view: View, at: Node) -> bool:
     """
     if any(up.type in LOOPS for up in above(at)):
         return False
-    for node in below(view.body or view.node):
-        if node.type in CHANGES and node.start_byte < at.start_byte:
-            if not effects.words(view, node) <= HARMLESS and not is_left_before(view, node, at):
-                return False
-    return True
+    before = range(view.node.start_byte, at.start_byte)
+    return not any(done_in(effects, view, before, lambda node: is_left_before(view, node, at)))
 
 
 def _is_leaving_branch(node: Node) -> bool:

@@ -11,12 +11,11 @@ from tree_sitter import Node
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import End, is_busy
 from xfrmlint.convert.exits import is_always_there, kept_of, names_on
 from xfrmlint.convert.fate import Fate
 from xfrmlint.convert.live import missing_on, place_of
-from xfrmlint.convert.undone import is_same_to_leave, locked_between, owed_at, why_not_as_asked
+from xfrmlint.convert.undone import done_between, owed_at, why_not_as_asked
 
 
 class Leaving(NamedTuple):
@@ -57,8 +56,8 @@ def exit_at(
     kept = kept_of(effects, view, branch)
     if not is_always_there(fate.graph.reader, view, kept):
         return Unfit("")
-    may = means_the_same(view, branch, statement)
-    may &= is_same_to_leave(effects, view, branch, statement)
+    done = done_between(effects, view, branch, statement)
+    may = not done and means_the_same(view, branch, statement)
     owed = owed_at(effects, view, statement, branch) if may else ""
     if owed:
         return Unfit(f"leaving as in line {line} does not undo {owed}")
@@ -66,7 +65,11 @@ def exit_at(
     if missing is not None:
         return Unfit(f"leaving as in line {line} {missing}")
     if not may:
-        return _not_here(effects, view, statement, branch)
+        if branch.start_byte > statement.start_byte:
+            why = "may undo what is not yet done where the handle is read"
+            return Unfit(f"leaving as in line {line} {why}")
+        said = f"what has to be undone here need not be what was in line {line}"
+        return Unfit(f"{said}: {done}" if done else said, True)
     end = fate.of(view, kept[0])
     leaving = Leaving([node_text(one) for one in kept], end, [], branch)
     if end.ended and not end.why and not is_busy(end):
@@ -74,20 +77,6 @@ def exit_at(
     what = "the packet is queued again for ever" if is_busy(end) else end.why
     why = f"leaving as in line {line} is no end of the packet: {what}"
     return Unfit(f"{why} ({end.place.path}:{end.place.line})", True, leaving)
-
-
-def _not_here(effects: Effects, view: View, statement: Node, branch: Node) -> Unfit:
-    """Return why an exit is not right where a statement stands."""
-    line = view.place(branch.start_byte).line
-    if branch.start_byte > statement.start_byte:
-        why = "may undo what is not yet done where the handle is read"
-        return Unfit(f"leaving as in line {line} {why}")
-    lock = locked_between(effects, view, branch, statement)
-    if lock:
-        why = f"the handle is read in a section ({lock}) that line {line} is not in"
-    else:
-        why = f"what has to be undone here need not be what was in line {line}"
-    return Unfit(why, True)
 
 
 def means_the_same(view: View, branch: Node, statement: Node) -> bool:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import above, around, outermost
+from xfrmlint.c.expression import around, outermost
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
-from xfrmlint.convert.earlier import Earlier, Spot, asked_earlier
+from xfrmlint.convert.earlier import Earlier, Spot, asked_earlier, guards_to
 from xfrmlint.convert.edits import Edit, Reason, Refused, edited
 from xfrmlint.convert.ends import End
 from xfrmlint.convert.exits import exits_around, following, is_jumped_past, taken, variable_of
@@ -138,22 +138,6 @@ def _is_const(one: Written, name: str) -> bool:
     return re.search(rb"\bconst\s+struct\s+\w+\s*\*\s*" + word + rb"\b", head) is not None
 
 
-def _is_for_some(node: Node, statement: Node) -> bool:
-    """Tell whether a statement comes to a read only if something else in it holds."""
-    for up in above(node):
-        if node.id == statement.id:
-            return False
-        sign, asked = up.child_by_field_name("operator"), up.child_by_field_name("left")
-        if up.type == "conditional_expression":
-            asked = up.child_by_field_name("condition")
-        elif sign is None or node_text(sign) not in ("&&", "||"):
-            asked = None
-        if asked is not None and asked.id != node.id:
-            return True
-        node = up
-    return False
-
-
 def _is_pointed_to(node: Node) -> bool:
     """Tell whether an access is what & is put before, or what sizeof() is asked of."""
     measured = around(node.parent, "sizeof_expression", "call_expression", "expression_statement")
@@ -259,7 +243,7 @@ def _in_local(context: Context, found: Reads) -> Converted:
     if tested is not None and statement_of(tested).id != found.statement.id:
         tested = None
     if tested is None and not _is_test(first):
-        if guard or _is_for_some(first, found.statement):
+        if guard or guards_to(first, found.statement) != []:
             refuse(one.site, "the handle is read for some of the packets that come to the test")
         earlier = Earlier(spot, (), found, exit_of(context, found))
         return _in_front(context, found, earlier)

@@ -5,9 +5,9 @@ from typing import NamedTuple, NoReturn
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, assigned_in, bare, called_by, given_to
+from xfrmlint.c.expression import arguments_of, around, assigned_in, bare, called_by, given_to
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import below, declarator_name, node_text
+from xfrmlint.c.unit import Place, below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
 from xfrmlint.convert.edits import Reason, Refused
@@ -139,6 +139,14 @@ def stands_in_branch(reader: Reader, view: View, node: Node) -> bool:
     for found in _DIRECTIVE.finditer(data, view.node.start_byte, node.start_byte):
         depth += -1 if found[1] == b"endif" else found[1].startswith(b"if")
     return depth != 0
+
+
+def node_at(view: View, place: Place, kind: str) -> Node | None:
+    """Return the node of a kind that stands at a place of a function's file, or around it."""
+    if place.path != view.path:
+        return None
+    offset = view.corpus.unit(place.path).offset(place.line, place.column)
+    return around(view.node.descendant_for_byte_range(offset, offset), kind)
 
 
 def has_branches(reader: Reader, view: View, start: int, end: int) -> bool:
