@@ -40,6 +40,13 @@ from xfrmlint.kernel.functions import effect_named, function_named
 
 _OF_PACKET = (PACKET, "struct xfrm_state", "struct xfrm_offload", "struct sec_path")
 _DEEPEST = 3
+# In a condition: it does more than to ask what a packet is.
+_IMPURE = (
+    "assignment_expression",
+    "update_expression",
+    "subscript_expression",
+    "field_expression",
+)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _ERROR = re.compile(r"^-\s*E[A-Z0-9]+$")
 
@@ -48,14 +55,12 @@ class Spot(NamedTuple):
     """A statement that something can be put in front of, on the way to a read.
 
     guards: what is asked from there to the read. end: that of the reads, and of loops around them.
-    alone: the `if` that has it for its branch, without braces.
     moved: the read is in a declaration, whose value is given behind the spot.
     """
 
     at: Node
     guards: tuple[Node, ...]
     end: int
-    alone: Node | None = None
     moved: bool = False
 
 
@@ -108,12 +113,9 @@ def _spots(read: Node, end: int) -> Iterator[Spot]:
             yield from _in_block(node, spot)
             if not _goes_on_above(up, node):
                 return
-        elif not _is_way(up, node, list[Node]()):
-            return
-        elif _is_alone(up, node):
-            yield spot._replace(at=node, alone=up)
         guards = list(spot.guards)
-        _is_way(up, node, guards)
+        if up.type != "compound_statement" and not _is_way(up, node, guards):
+            return
         end = max(spot.end, up.end_byte) if up.type in LOOPS else spot.end
         node, spot = up, spot._replace(guards=tuple(guards), end=end)
 
@@ -144,18 +146,6 @@ def _goes_on_above(block: Node, node: Node) -> bool:
             return False
         at = at.prev_named_sibling
     return True
-
-
-def _is_alone(up: Node, node: Node) -> bool:
-    """Tell whether a node is all of an `if` that has no braces, on a line of its own."""
-    condition = up.child_by_field_name("condition") if up.type == "if_statement" else None
-    return (
-        condition is not None
-        and up.child_by_field_name("alternative") is None
-        and node.id != condition.id
-        and node.type in ("expression_statement", "return_statement")
-        and condition.end_point[0] < node.start_point[0]
-    )
 
 
 def guards_to(node: Node, statement: Node) -> list[Node] | None:
@@ -199,14 +189,14 @@ def _asked_at(context: Context, found: Reads, spot: Spot) -> Earlier | None:
         return None
     state = _as_at(view, one.state, span)
     guards = [_as_at(view, _bare(guard), span) for guard in spot.guards]
-    if not state or not all(guards) or not all(_is_pure(context, view, g) for g in spot.guards):
+    if not state or not all(guards) or not all(map(_is_pure, spot.guards)):
         return None
     device, _ = device_at(context, one, span.start)
     if device is None or not (device.edits or _are_same(view, _NAME.findall(device.name), span)):
         return None
     if is_jumped_past(view, spot.at, found.reads[-1].node.end_byte):
         return None
-    if not _is_reached_alike(context, found, spot) or not _may_pass(context, found, span):
+    if (guards and len(found.reads) > 1) or not _may_pass(context, found, span):
         return None
     asked, reader = f"{state} {' '.join(guards)}", context.devices.reader
     if is_set_between(reader, context.fate.effects, view, span, asked, device.name):
@@ -274,38 +264,12 @@ def _are_same(view: View, words: Iterable[str], span: range, at: int = -1) -> bo
     return True
 
 
-def _is_pure(context: Context, view: View, guard: Node) -> bool:
+def _is_pure(guard: Node) -> bool:
     """Tell whether a condition asks only what the packet and its state are."""
     for one in below(guard):
-        if one.type in ("assignment_expression", "update_expression", "subscript_expression"):
+        if one.type in _IMPURE:
             return False
-        if one.type == "field_expression":
-            of = one.child_by_field_name("argument")
-            kind = context.devices.reader.types.of(of, view) if of is not None else None
-            if kind is None or kind.base not in _OF_PACKET[1:]:
-                return False
         if one.type == "call_expression" and effect_named(called_by(one)) != "nothing":
-            if context.fate.effects.words(view, one) != {"nothing"} or not _of_packet(view, one):
-                return False
-    return True
-
-
-def _of_packet(view: View, call: Node) -> bool:
-    """Tell whether a call is given nothing but a packet, or what hangs at one."""
-    listed = call.child_by_field_name("arguments")
-    for one in listed.named_children if listed is not None else ():
-        local = view.local(node_text(one), one.start_byte) if one.type == "identifier" else None
-        if local is None or local.type.base not in _OF_PACKET:
-            return False
-    return True
-
-
-def _is_reached_alike(context: Context, found: Reads, spot: Spot) -> bool:
-    """Tell whether each read is asked for on the conditions of the first one."""
-    wanted = {node_text(_bare(guard)) for guard in spot.guards}
-    for one in found.reads[1:]:
-        guards = guards_to(one.node, spot.at.parent or spot.at)
-        if not wanted <= {node_text(_bare(guard)) for guard in guards or ()}:
             return False
     return True
 
@@ -369,17 +333,10 @@ def _is_followed(one: Written) -> bool:
 
 def _fails(effects: Effects, view: View, jump: Node) -> bool:
     """Tell whether a packet that leaves there is not sent: it needs no handle either way."""
-    if is_busy(end_of(effects, view, jump)):
-        return True
     block = jump.parent
-    inside = block.named_children if block is not None else []
-    within = block is not None and block.type in ("compound_statement", "case_statement")
-    value = block.child_by_field_name("value") if block is not None else None
-    first = next((c for c in inside if c.type != "comment" and c != value), jump)
-    end = end_of(effects, view, first if within else jump)
-    if end.ended and not end.why:
-        return True
-    return bool(_ERROR.match(end.value))
+    within = block is not None and block.type == "compound_statement"
+    end = end_of(effects, view, block if block is not None and within else jump)
+    return (end.ended and not end.why) or is_busy(end) or bool(_ERROR.match(end.value))
 
 
 def _leaving_at(context: Context, moved: Reads, at: Node, here: bool) -> Leaving | None:

@@ -1,7 +1,6 @@
-"""Exits for a place at which a function has done nothing yet: whatever only drops the packet.
+"""An exit for a place at which a function has done nothing yet, where it has none that ends a packet.
 
-It is one that the function has; or, where it has none that ends the packet, the one that each
-driver would write there:
+It is the one that each driver would write there:
 
     dev->stats.tx_dropped++;
     dev_kfree_skb_any(skb);
@@ -11,12 +10,11 @@ driver would write there:
 from tree_sitter import Node
 
 from xfrmlint.c.expression import LOOPS, above
-from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DEVICE
-from xfrmlint.convert.effects import CHANGES, HARMLESS, UNDOES, Effects, target_of
-from xfrmlint.convert.ends import End, end_of, is_busy
+from xfrmlint.convert.effects import HARMLESS, UNDOES, Effects
+from xfrmlint.convert.ends import End, end_of
 from xfrmlint.convert.exits import (
     exits_of,
     gone_on_with,
@@ -52,71 +50,21 @@ def is_fresh(effects: Effects, view: View, at: Node) -> bool:
     return not any(done_in(effects, view, before, lambda node: is_left_before(view, node, at)))
 
 
-def _is_leaving_branch(node: Node) -> bool:
-    """Tell whether a node is the branch of an `if` that ends by leaving the function."""
-    above = node.parent
-    branch = above.child_by_field_name("consequence") if above is not None else None
-    return branch == node and last_in(node) in LEAVING
-
-
 def plain_exit(context: Context, found: Reads) -> Leaving | None:
-    """Return an exit that does nothing but to drop the packet; None if there may be more to it."""
-    view, effects, others = found.first.view, context.fate.effects, False
+    """Return an exit that only drops the packet, as the function has none; None if it may not do.
+
+    Who drops a packet elsewhere in it may do something for it that has to be done here, too.
+    """
+    view, effects, at = found.first.view, context.fate.effects, found.statement
     for branch in exits_of(view):
         kept = kept_of(effects, view, branch)
-        end = context.fate.of(view, kept[0]) if kept else None
-        if end is None:
-            continue
-        at = found.statement
-        fits = missing_on(view, kept[0], place_of(at), at) is None
+        does = set[str]().union(*(effects.words(view, one) for one in statements_on(view, branch)))
+        fits = bool(kept) and missing_on(view, kept[0], place_of(at), at) is None
         fits &= branch.start_byte > at.start_byte or means_the_same(view, branch, at)
         fits &= is_always_there(context.devices.reader, view, kept)
-        if fits and end.ended and not end.why and not is_busy(end):
-            if _is_plain(effects, view, kept[0]):
-                return Leaving([node_text(one) for one in kept], end, [])
-        # Who drops a packet there may do something for it that has to be done here, too.
-        does = set[str]().union(*(effects.words(view, one) for one in statements_on(view, kept[0])))
-        others |= "drops" in does and (not fits or bool(does - _DROPPING))
-    return None if others else _made(context, found)
-
-
-def _is_plain(effects: Effects, view: View, first: Node) -> bool:
-    """Tell whether an exit counts, drops and returns; what was counted down is given back."""
-    changed = {
-        target_of(effect.who)
-        for one in below(view.body or view.node)
-        if one.type in CHANGES and _is_before_exit(one)
-        for effect in effects.of(view, one)
-        if effect.does in ("adds", "sets")
-    }
-    for statement in statements_on(view, first):
-        if not effects.words(view, statement) <= HARMLESS | {*_COUNTS}:
-            return False
-        for one in below(statement):
-            if one.type == "update_expression" and "++" not in node_text(one):
-                return False
-            sign = one.child_by_field_name("operator")
-            if one.type == "assignment_expression" and sign is not None:
-                if node_text(sign) not in ("=", "+="):
-                    return False
-        if any(
-            e.does == "adds" and target_of(e.who) in changed for e in effects.of(view, statement)
-        ):
-            return False
-    return True
-
-
-def _is_before_exit(change: Node) -> bool:
-    """Tell whether a change is made on the way, not where the function leaves."""
-    for up in above(change):
-        if up.type == "labeled_statement" or _is_leaving_branch(up):
-            return False
-        before = up.prev_named_sibling
-        while before is not None:
-            if before.type == "labeled_statement":
-                return False
-            before = before.prev_named_sibling
-    return True
+        if "drops" in does and (not fits or does - _DROPPING):
+            return None
+    return _made(context, found)
 
 
 def _made(context: Context, found: Reads) -> Leaving | None:

@@ -12,7 +12,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, node_text
-from xfrmlint.contract.words import OPS, RESOLVE, Contract
+from xfrmlint.contract.words import RESOLVE, Contract
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.layout import columns, line_start
 from xfrmlint.program.drivers import Driver
@@ -36,7 +36,7 @@ def promised(reader: Reader, contract: Contract, driver: Driver) -> Edit:
         _refuse(table, "the tree has no flag by which a driver promises to resolve")
     entries = _entries(item.node, symbol) if item is not None else []
     if not entries:
-        _refuse(table, f"{symbol} is not filled by an initializer that is written out")
+        _refuse(table, f"{symbol} is not filled by an initializer that names its members")
     changed = _changed(reader, path, symbol, name, flag)
     if changed is not None:
         raise Refused(changed)
@@ -47,9 +47,6 @@ def promised(reader: Reader, contract: Contract, driver: Driver) -> Edit:
         _refuse(table, f"{what} in a branch of an #if")
     if own is not None:
         return _joined(path, own.named_children[-1], flag)
-    members = list(reader.types.fields_named(OPS, path))
-    if not _named(last) and len(entries) > members.index(name):
-        _refuse(table, f"{symbol} names no member, and sets {name} already")
     return _behind(path, unit.text, last, name, flag)
 
 
@@ -126,14 +123,14 @@ def filled_after(reader: Reader, table: Table, slot: str, new: str, target: str)
 
 
 def _entries(node: Node, symbol: str) -> list[Node]:
-    """Return what fills a table in its initializer: all by name, or all by place."""
+    """Return what fills a table in its initializer, by the members' names."""
     for one in below(node):
         value = one.child_by_field_name("value") if one.type == "init_declarator" else None
         named = one.child_by_field_name("declarator")
         if value is None or named is None or node_text(named) != symbol:
             continue
         inside = [c for c in value.named_children if c.type != "comment"]
-        if value.type == "initializer_list" and len({_named(c) != "" for c in inside}) == 1:
+        if value.type == "initializer_list" and all(map(_named, inside)):
             return inside
     return []
 

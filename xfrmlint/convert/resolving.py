@@ -8,7 +8,6 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import around, outermost
 from xfrmlint.c.unit import below, declarator_name, node_text
-from xfrmlint.c.view import View
 from xfrmlint.convert.earlier import Earlier, Spot, asked_earlier, guards_to
 from xfrmlint.convert.edits import Edit, Reason, Refused, edited
 from xfrmlint.convert.ends import End
@@ -242,18 +241,13 @@ def _in_local(context: Context, found: Reads) -> Converted:
     tested = next((r.node for r in found.reads if r.is_handle and is_decided(r.node)), None)
     if tested is not None and statement_of(tested).id != found.statement.id:
         tested = None
-    if tested is None and not _is_test(first):
-        if guard or guards_to(first, found.statement) != []:
+    if tested is None:
+        if _is_test(first) or guard or guards_to(first, found.statement) != []:
             refuse(one.site, "the handle is read for some of the packets that come to the test")
         earlier = Earlier(spot, (), found, exit_of(context, found))
         return _in_front(context, found, earlier)
-    does = f"resolves the handle for {found.device} once"
-    if tested is None:
-        place = one.view.place(first.start_byte)
-        end, more = End(False, "", place, "the test of the handle has no exit"), list[Edit]()
-    else:
-        end, more = tested_by(context, found, tested)
-        does += ", for its test and for what follows"
+    does = f"resolves the handle for {found.device} once, for its test and for what follows"
+    end, more = tested_by(context, found, tested)
     lines = [made.asked(made.indent, guard)]
     return _done(found, [*made.edits("", lines), *more], does, end)
 
@@ -325,22 +319,18 @@ def _in_front(context: Context, found: Reads, earlier: Earlier) -> Converted:
     """Convert reads whose handle is asked for where the function can leave, there or earlier."""
     view, spot, leaving = found.first.view, earlier.spot, earlier.leaving
     made = _Made(context, earlier.asked, spot)
-    if spot.alone is None and not spot.moved:
+    if not spot.moved:
         made.at = with_comment(view, made.at)
     inner = made.indent + "\t" * bool(earlier.guards)
     lines = [made.asked(inner), f"{inner}if (!{made.name})" + branch_of(leaving.kept, inner)]
     if earlier.guards:
         lines = [f"{made.indent}if ({' && '.join(earlier.guards)}) {{", *lines, f"{made.indent}}}"]
-    here = spot.alone is not None or spot.at.id == found.statement.id
-    here |= spot.moved and not earlier.guards
+    here = spot.at.id == found.statement.id or (spot.moved and not earlier.guards)
     behind = not earlier.guards and not here and _stands_behind(made.at, leaving)
     start = line_start(view.text, made.at.start_byte)
     if behind and not view.text[:start].endswith(b"\n\n"):
         lines.insert(0, "")
-    more = [*leaving.edits]
-    if spot.alone is not None:
-        more += _braces(view, spot.alone, made.at)
-    edits = made.edits(" = 0" if earlier.guards else "", [*lines, ""], more)
+    edits = made.edits(" = 0" if earlier.guards else "", [*lines, ""], leaving.edits)
     if earlier.asked.state != found.state:
         edits += left_over(view, edits, dict.fromkeys(re.findall(r"[A-Za-z_]\w*", found.state)))
     when = "" if here or behind else ", before anything is done that it had to undo"
@@ -358,16 +348,6 @@ def _stands_behind(at: Node, leaving: Leaving) -> bool:
     """Tell whether a statement, or its comment, follows the exit that is taken."""
     before = at.prev_named_sibling
     return before is not None and leaving.branch is not None and before == leaving.branch.parent
-
-
-def _braces(view: View, around: Node, branch: Node) -> list[Edit]:
-    """Return the edits that put braces around the branch of an `if`."""
-    condition = around.child_by_field_name("condition") or around
-    end = f"\n{indent_of(view, around).decode()}}}".encode()
-    return [
-        Edit(view.path, condition.end_byte, condition.end_byte, b" {"),
-        Edit(view.path, branch.end_byte, branch.end_byte, end),
-    ]
 
 
 def _guard(found: Reads) -> str:

@@ -16,21 +16,20 @@ from xfrmlint.convert.exits import (
     labels,
     leaves,
     next_of,
-    packet_in,
     statements_on,
     taken,
 )
-from xfrmlint.convert.layout import line_start
 from xfrmlint.convert.leaving import Leaving, Unfit, exit_at
 from xfrmlint.convert.live import missing_on
 from xfrmlint.convert.reads import Context, Reads
 from xfrmlint.convert.undone import is_held, is_in_loop, owed_at
-from xfrmlint.convert.written import Written, indent_of, refuse, without_parentheses
+from xfrmlint.convert.written import Written, refuse, without_parentheses
 
 _NONE = (
     "the function has no exit for a packet without a state, or with a bad index: one is needed "
     "that drops the packet, and undoes what was done before the handle is read"
 )
+_FOR_EVER = "a handle of 0 makes the packet be queued again for ever"
 # What a check of features returns: what is taken away is another matter for another reason.
 _FEATURES = "netdev_features_t"
 
@@ -81,7 +80,7 @@ def _passed_by(node: Node) -> Node | None:
 
 
 def _instead_of_busy(context: Context, found: Reads, branch: Node) -> tuple[Edit, End]:
-    """Return a drop in place of NETDEV_TX_BUSY, which queues the packet again for ever."""
+    """Return a jump to a label that drops in place of NETDEV_TX_BUSY, which never does."""
     one, view, effects = found.first, found.first.view, context.fate.effects
     leaving = [n for n in below(branch) if n.type == "return_statement"]
     if (
@@ -89,7 +88,7 @@ def _instead_of_busy(context: Context, found: Reads, branch: Node) -> tuple[Edit
         or len(leaving) != 1
         or not _is_alone_tested(branch)
     ):
-        refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
+        refuse(one.site, _FOR_EVER)
     for label, target in labels(view):
         end = end_of(effects, view, target)
         if missing_on(view, target, branch.start_byte, branch) is not None:
@@ -99,16 +98,7 @@ def _instead_of_busy(context: Context, found: Reads, branch: Node) -> tuple[Edit
         if end.ended and not end.why and not is_busy(end) and not _undoes(effects, view, target):
             jump = f"goto {label};".encode()
             return Edit(view.path, leaving[0].start_byte, leaving[0].end_byte, jump), end
-    packet = packet_in(view)
-    if not packet or branch.type == "compound_statement":
-        refuse(one.site, "a handle of 0 makes the packet be queued again for ever")
-    indent = indent_of(view, leaving[0]).decode()
-    text = f"dev_kfree_skb_any({packet});\n{indent}return NETDEV_TX_OK;"
-    start = line_start(view.text, branch.start_byte) - 1
-    outer = indent.removesuffix("\t")
-    block = f" {{\n{indent}{text}\n{outer}}}".encode()
-    end = End(True, "NETDEV_TX_OK", view.place(branch.start_byte))
-    return Edit(view.path, start, branch.end_byte, block), end
+    refuse(one.site, _FOR_EVER)
 
 
 def _is_alone_tested(branch: Node) -> bool:
