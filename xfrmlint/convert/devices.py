@@ -3,8 +3,6 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from tree_sitter import Node
-
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import assigned_in
 from xfrmlint.c.unit import below, node_text
@@ -79,11 +77,7 @@ def _candidates(devices: Devices, view: View, before: int, way: Reached) -> Iter
         # The queue of one device may send for another, whose packet says whose it is.
         yield from _of_packet(devices, known, way)
         return
-    for local in known:
-        if (local.type.base, local.type.pointers) == (DEVICE, 1):
-            node = _use(view, local)
-            if node is not None:
-                yield Candidate(local.name, devices.of(view, node))
+    yield from _named(devices, view, known)
     held = [local for local in known if local.type.pointers == 1 and local.type.base != DEVICE]
     for local in held:
         for name in _devices_of(devices, view, local.type):
@@ -158,21 +152,19 @@ def _is_set(view: View, local: Local, before: int) -> bool:
     return len(values) == 1 and local.value is not None and values[0].end_byte <= before
 
 
-def _use(view: View, local: Local) -> Node | None:
-    found = [node for node in view.occurrences(local.name) if node.type == "identifier"]
-    return found[-1] if found else None
+def _named(devices: Devices, view: View, known: Sequence[Local]) -> Iterator[Candidate]:
+    """Yield the variables that are a net_device."""
+    for local in known:
+        if (local.type.base, local.type.pointers) == (DEVICE, 1):
+            uses = [node for node in view.occurrences(local.name) if node.type == "identifier"]
+            if uses:
+                yield Candidate(local.name, devices.of(view, uses[-1]))
 
 
 def given(devices: Devices, view: View) -> str:
     """Return the parameter by which a callback is told its device."""
-    for local in view.locals:
-        if local.parameter < 0 or (local.type.base, local.type.pointers) != (DEVICE, 1):
-            continue
-        if view.assignments(local.name):
-            continue
-        node = next((n for n in view.occurrences(local.name) if n.type == "identifier"), None)
-        found = devices.of(view, node) if node is not None else None
-        if found is not None and found.whose and not found.why:
-            if found.whose <= {Whose.OWN, Whose.GIVEN}:
-                return local.name
+    known = [one for one in view.locals if one.parameter >= 0 and not view.assignments(one.name)]
+    for text, found in _named(devices, view, known):
+        if found.whose and found.whose <= {Whose.OWN, Whose.GIVEN} and not found.why:
+            return text
     return ""

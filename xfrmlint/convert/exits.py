@@ -225,35 +225,32 @@ def _compared(value: str, sign: str, other: str) -> bool | None:
     if sign in ("==", "!="):
         same = _same(value, other)
         return None if same is None else same == (sign == "==")
-    if other == "0" and sign in ("<", ">="):
-        is_below = _is_below(value)
-        return None if is_below is None else is_below == (sign == "<")
+    side = _side_of(value)
+    if other == "0" and sign in ("<", ">=") and side is not None:
+        return (side < 0) == (sign == "<")
     return None
 
 
 def _same(value: str, other: str) -> bool | None:
     """Tell whether two constants are the same number."""
-    if _ZERO.match(other):
-        truth = _truth(value)
-        return None if truth is None else not truth
+    sides = [_side_of(value), _side_of(other)]
+    if None in sides or sides[0] != sides[1]:
+        return None if None in sides else False
     names = [re.sub(r"\s", "", one) for one in (value, other)]
-    if not all(_NEGATIVE.match(one) for one in names) or set(names) & _TWINS:
-        return False if _ZERO.match(value) and _NEGATIVE.match(other) else None
-    return names[0] == names[1]
+    if all(_NEGATIVE.match(one) for one in names) and not set(names) & _TWINS:
+        return names[0] == names[1]
+    return True if sides[0] == 0 else None
 
 
-def _is_below(value: str) -> bool | None:
-    if _NEGATIVE.match(value):
-        return True
-    return False if _ZERO.match(value) or _TRUE.match(value) else None
+def _side_of(value: str) -> int | None:
+    """Return -1, 0 or 1 for a constant below 0, 0 itself, or one above; None if it is not known."""
+    known = ((_ZERO, 0), (_NEGATIVE, -1), (_ERROR, -1), (_TRUE, 1))
+    return next((side for form, side in known if form.match(value)), None)
 
 
 def _truth(value: str) -> bool | None:
-    if _ZERO.match(value):
-        return False
-    if _NEGATIVE.match(value) or _TRUE.match(value) or _ERROR.match(value):
-        return True
-    return None
+    side = _side_of(value)
+    return None if side is None else side != 0
 
 
 def exits_of(view: View) -> Iterator[Node]:

@@ -1,4 +1,4 @@
-"""An exit for a place at which a function has done nothing yet, where it has none that ends a packet.
+"""An exit for a place at which a function has done nothing, where it has none to end a packet.
 
 It is the one that each driver would write there:
 

@@ -216,11 +216,9 @@ class _Planner:
         if PINNED not in self.contract.members:
             return []
         found = [s for s in sites if s.member in warned and s.access != RESOLVE]
-        seen: dict[tuple[str, int], Site] = {}
-        for site in found:
-            seen.setdefault((site.place.path, site.place.line * 1000 + site.place.column), site)
         reads = any("read" in s.access for s in found)
-        placed = self._all(seen.values(), lambda site: written(self.reader, site))
+        seen = {site.place: site for site in reversed(found)}
+        placed = self._all(reversed(seen.values()), lambda site: written(self.reader, site))
         return self._all(placed, lambda one: turned(self.context, one, reads))
 
     def _all(self, some: Iterable[S], make: Callable[[S], T]) -> list[T]:
