@@ -13,6 +13,7 @@ from xfrmlint.c.expression import LOOPS, above
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DEVICE
+from xfrmlint.convert.callers import told_by_result
 from xfrmlint.convert.effects import HARMLESS, UNDOES, Effects
 from xfrmlint.convert.ends import End, end_of
 from xfrmlint.convert.exits import (
@@ -26,7 +27,6 @@ from xfrmlint.convert.exits import (
 from xfrmlint.convert.leaving import Leaving, means_the_same
 from xfrmlint.convert.live import missing_on, place_of
 from xfrmlint.convert.reads import Context, Reads
-from xfrmlint.convert.telling import told_by_result
 from xfrmlint.convert.undone import done_in, is_left_before
 
 _SENT = "netdev_tx_t"
