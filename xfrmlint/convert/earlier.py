@@ -29,12 +29,11 @@ from xfrmlint.convert.edits import Refused
 from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import end_of, is_busy
 from xfrmlint.convert.exits import following, is_jumped_past, taken
-from xfrmlint.convert.fresh import is_fresh, plain_exit
 from xfrmlint.convert.handing import device_at
 from xfrmlint.convert.leaving import Leaving
 from xfrmlint.convert.reads import Context, Reads
 from xfrmlint.convert.same import is_changed, is_set_between, may_be_set, sets_other_state
-from xfrmlint.convert.tested import exit_of
+from xfrmlint.convert.tested import exit_of, is_fresh, plain_exit
 from xfrmlint.convert.written import Written, has_branches, stands_in_branch, without_parentheses
 from xfrmlint.kernel.functions import effect_named, function_named
 

@@ -24,13 +24,15 @@ from xfrmlint.convert.written import (
     Written,
     indent_of,
     is_alone,
+    is_hint,
     refuse,
     stands_in_branch,
     statement_of,
-    without_parentheses,
 )
 
 _NAMES = ("handle", "lower_handle", "sa_handle", "xfrm_handle")
+# What may stand around a value that is tested.
+_AROUND = ("parenthesized_expression", "argument_list", "call_expression")
 _LOOPS = ("for_statement", "while_statement", "do_statement", "switch_statement")
 
 
@@ -146,10 +148,8 @@ def _is_pointed_to(node: Node) -> bool:
 def _is_test(node: Node) -> bool:
     """Tell whether a read asks only whether there is a handle."""
     parent = node.parent
-    while parent is not None and without_parentheses(parent) is not None:
-        if parent.type not in ("parenthesized_expression", "argument_list", "call_expression"):
-            break
-        if parent.type == "call_expression" and without_parentheses(parent) == parent:
+    while parent is not None and parent.type in _AROUND:
+        if parent.type == "call_expression" and not is_hint(parent):
             return False
         parent = parent.parent
     if parent is None:
