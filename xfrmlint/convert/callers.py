@@ -37,10 +37,9 @@ from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.ends import End, end_of
 from xfrmlint.convert.exits import exits_of
-from xfrmlint.convert.fate import Called, Fate
+from xfrmlint.convert.fate import Called, Context, Fate
 from xfrmlint.convert.handing import named_at
 from xfrmlint.convert.leaving import Leaving, exit_at
-from xfrmlint.convert.reads import Context
 from xfrmlint.convert.undone import is_in_loop
 from xfrmlint.convert.written import indent_of, without_parentheses
 

@@ -22,9 +22,9 @@ from xfrmlint.c.view import View
 from xfrmlint.contract.words import DELETE, FREE
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.exits import names_in
+from xfrmlint.convert.fate import Context
 from xfrmlint.convert.layout import called, line_start, without_lines
 from xfrmlint.convert.promise import filled_after
-from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written, names_set_by, statement_of
 from xfrmlint.kernel.functions import effect_named
 from xfrmlint.program.drivers import Driver

@@ -20,7 +20,7 @@ from tree_sitter import Node
 from xfrmlint.c.expression import arguments_of, assigned_in, outermost
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import PACKET
+from xfrmlint.contract.words import PACKET, Contract
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import End, end_of, ending_calls, is_busy, may_free
@@ -29,6 +29,7 @@ from xfrmlint.convert.undone import owed_at
 from xfrmlint.convert.written import node_at, statement_of, without_parentheses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.callgraph import Edge as Call
+from xfrmlint.program.devices import Devices
 
 _OTHER = {"false": "true", "true": "false"}
 _DEEPEST = 8
@@ -41,6 +42,15 @@ class Called(NamedTuple):
 
     view: View
     node: Node
+
+
+class Context(NamedTuple):
+    """What a driver is converted with. without: functions and devices that are wrong in them."""
+
+    contract: Contract
+    devices: Devices
+    fate: "Fate"
+    without: frozenset[tuple[str, str]]
 
 
 class Fate:

@@ -16,13 +16,13 @@ from xfrmlint.c.unit import node_text
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.convert.edits import Edit, Refused, files_of
 from xfrmlint.convert.exits import following, variable_of
+from xfrmlint.convert.fate import Context
 from xfrmlint.convert.layout import line_start
 from xfrmlint.convert.leaving import branch_of
 from xfrmlint.convert.plan import Piece, pieces_of
 from xfrmlint.convert.proof import findings_of, gets_right
-from xfrmlint.convert.reads import Context, Reads
 from xfrmlint.convert.tested import exit_of
-from xfrmlint.convert.written import Written, indent_of, node_at, statement_of
+from xfrmlint.convert.written import Reads, Written, indent_of, node_at, statement_of
 from xfrmlint.findings import Finding, identity
 from xfrmlint.git.overlay import Overlay
 from xfrmlint.program.sites import RESOLVE, Site

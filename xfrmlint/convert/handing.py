@@ -19,9 +19,8 @@ from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.fate import Called, Fate
+from xfrmlint.convert.fate import Called, Context, Fate
 from xfrmlint.convert.layout import columns, free_name, line_start
-from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written
 from xfrmlint.kernel.doors import CONTROL
 from xfrmlint.kernel.places import vendor

@@ -9,9 +9,9 @@ from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.fate import Context
 from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.layout import without_statement
-from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written, refuse, statement_of
 from xfrmlint.kernel.functions import effect_named
 

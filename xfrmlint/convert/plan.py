@@ -14,12 +14,11 @@ from xfrmlint.contract.words import HANDLE, OWNER, PINNED
 from xfrmlint.convert.against import misplaced, zero_handles
 from xfrmlint.convert.deferred import Deferred, deferred
 from xfrmlint.convert.edits import Edit, Reason, Refused
-from xfrmlint.convert.fate import Fate
+from xfrmlint.convert.fate import Context, Fate
 from xfrmlint.convert.leftover import left_over
 from xfrmlint.convert.order import is_dropped_before
 from xfrmlint.convert.ownership import Turned, turned
 from xfrmlint.convert.promise import promised
-from xfrmlint.convert.reads import Context
 from xfrmlint.convert.resolving import Converted, converted
 from xfrmlint.convert.through import macro_at, reads_of, without_use
 from xfrmlint.convert.written import Written, written

@@ -8,19 +8,26 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import around, outermost
 from xfrmlint.c.unit import below, declarator_name, node_text
-from xfrmlint.convert.earlier import Earlier, Spot, asked_earlier, guards_to
+from xfrmlint.convert.earlier import (
+    Earlier,
+    Spot,
+    asked_earlier,
+    guards_to,
+    is_pointed_to,
+    is_set_between,
+)
 from xfrmlint.convert.edits import Edit, Reason, Refused, edited
 from xfrmlint.convert.ends import End
 from xfrmlint.convert.exits import exits_around, following, is_jumped_past, taken, variable_of
+from xfrmlint.convert.fate import Context
 from xfrmlint.convert.handing import device_at
 from xfrmlint.convert.layout import called, declared, free_name, line_start, with_comment
 from xfrmlint.convert.leaving import Leaving, branch_of
 from xfrmlint.convert.leftover import left_over
-from xfrmlint.convert.reads import Context, Reads
-from xfrmlint.convert.same import is_pointed_to, is_set_between
 from xfrmlint.convert.tested import exit_of, is_decided, tested_by
 from xfrmlint.convert.through import callback_about_field
 from xfrmlint.convert.written import (
+    Reads,
     Written,
     indent_of,
     is_alone,

@@ -30,10 +30,10 @@ from xfrmlint.convert.exits import (
     statements_on,
     taken,
 )
+from xfrmlint.convert.fate import Context
 from xfrmlint.convert.leaving import Leaving, Unfit, exit_at, means_the_same, missing_on, place_of
-from xfrmlint.convert.reads import Context, Reads
 from xfrmlint.convert.undone import done_in, is_held, is_in_loop, is_left_before, owed_at
-from xfrmlint.convert.written import Written, refuse, without_parentheses
+from xfrmlint.convert.written import Reads, Written, refuse, without_parentheses
 
 _NONE = (
     "the function has no exit for a packet without a state, or with a bad index: one is needed "

@@ -22,8 +22,8 @@ from xfrmlint.c.unit import below, node_text, parse
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import OFFLOAD_OK, XMIT, XSO
 from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.fate import Context
 from xfrmlint.convert.layout import line_start, without_lines
-from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written, read_once, refuse, written
 from xfrmlint.kernel.doors import CONTROL, DATAPATH
 from xfrmlint.program.reach import Reached, reached

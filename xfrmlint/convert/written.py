@@ -10,7 +10,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
-from xfrmlint.convert.edits import Reason, Refused
+from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.kernel.functions import effect_named, function_named
 from xfrmlint.program.sites import Site
 
@@ -56,6 +56,24 @@ class Written(NamedTuple):
     def made_of(self, handle: str) -> bytes:
         """Return what stands for the access where an expression has the handle."""
         return f"{self.before}{handle}{self.after}".encode("utf-8", "surrogateescape")
+
+
+class Reads(NamedTuple):
+    """The reads of a function. statement: the one with the first. device: that is at work.
+
+    handed: the edits by which callers hand that down.
+    """
+
+    reads: tuple[Written, ...]
+    statement: Node
+    state: str
+    device: str
+    handed: tuple[Edit, ...]
+
+    @property
+    def first(self) -> Written:
+        """The first of them."""
+        return self.reads[0]
 
 
 def read_once(access: Node) -> Node:
