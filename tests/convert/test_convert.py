@@ -197,7 +197,7 @@ REFUSED = (
                 f"\t{unlock}\n\treturn true;\n",
                 "\tstruct example_sa *sa;\n",
             ),
-            "the handle is read in a section (",
+            "what has to be undone here need not be what was in line",
         )
         for name, lock, unlock in (
             ("a lock", "spin_lock_bh(&ex->lock);", "spin_unlock_bh(&ex->lock);"),
@@ -246,6 +246,14 @@ REFUSED = (
             "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
         ).replace("if (!example_tx(ex, skb))\n\t\tgoto drop;", "example_tx(ex, skb);"),
         "the packet may have been sent: writel() is given it",
+    ),
+    Case(
+        "the test has the packet queued again, and no label frees it",
+        xmit(
+            "\tif (!x->xso.offload_handle)\n\t\treturn NETDEV_TX_BUSY;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "a handle of 0 makes the packet be queued again for ever",
     ),
     Case(
         "the exit has the packet queued again",
@@ -871,26 +879,6 @@ CONVERTED = (
 +	handle = xfrm_dev_state_lower_handle(x, dev);
 +	if (!handle)
 +		goto drop;
-+	writel(handle, ex->hw);
-"""
-        + _FLAG,
-    ),
-    Case(
-        "never queued again: dropped where no label does it",
-        xmit(
-            "\tif (!x->xso.offload_handle)\n\t\treturn NETDEV_TX_BUSY;\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n"
-        ),
-        """\
-+	unsigned long handle;
--	if (!x->xso.offload_handle)
--		return NETDEV_TX_BUSY;
--	writel(x->xso.offload_handle, ex->hw);
-+	handle = xfrm_dev_state_lower_handle(x, dev);
-+	if (!handle) {
-+		dev_kfree_skb_any(skb);
-+		return NETDEV_TX_OK;
-+	}
 +	writel(handle, ex->hw);
 """
         + _FLAG,

@@ -662,9 +662,14 @@ REFUSED = (
         "the handle is read in a loop: what an earlier turn has done is not undone",
     ),
     Case(
+        "positions",
+        _table("static struct xfrmdev_ops example_xfrmdev_ops = { example_add };\n"),
+        "example_xfrmdev_ops is not filled by an initializer that names its members",
+    ),
+    Case(
         "as code runs",
         _table(_RUNS),
-        "example_xfrmdev_ops is not filled by an initializer that is written out",
+        "example_xfrmdev_ops is not filled by an initializer that names its members",
     ),
     Case(
         "in front of a switch each of whose cases needs it",
@@ -852,21 +857,6 @@ CONVERTED = (
 +	.flags = XFRMDEV_OPS_F_LOWER_HANDLE };""",
     ),
     Case(
-        "positions, on one line",
-        _table("static struct xfrmdev_ops example_xfrmdev_ops = { example_add };\n"),
-        """\
-+	unsigned long handle;
--	writel(x->xso.offload_handle, ex->hw);
-+	handle = xfrm_dev_state_lower_handle(x, dev);
-+	if (!handle)
-+		goto drop;
-+
-+	writel(handle, ex->hw);
--static struct xfrmdev_ops example_xfrmdev_ops = { example_add };
-+static struct xfrmdev_ops example_xfrmdev_ops = { example_add,
-+	.flags = XFRMDEV_OPS_F_LOWER_HANDLE };""",
-    ),
-    Case(
         "no flags yet",
         _table(_TABLE.replace("};", "\t.flags\t\t\t= 0,\n};")),
         """\
@@ -921,7 +911,7 @@ CONVERTED = (
         + _FLAG,
     ),
     Case(
-        "nothing was done by then: braces, and an exit of the driver's own",
+        "nothing was done by then: on the same condition, and an exit of the driver's own",
         _send(
             "\tif (skb_cow_head(skb, 4))\n\t\tgoto drop;\n\tif (xfrm_offload(skb))\n"
             "\t\tid = xfrm_input_state(skb)->xso.offload_handle & 7;\n"
@@ -929,17 +919,16 @@ CONVERTED = (
             "\tu32 id = 0;\n",
         ),
         """\
-+	unsigned long handle;
--	if (xfrm_offload(skb))
--		id = xfrm_input_state(skb)->xso.offload_handle & 7;
++	unsigned long handle = 0;
 +	if (xfrm_offload(skb)) {
 +		handle = xfrm_dev_state_lower_handle(xfrm_input_state(skb),
 +						     dev);
 +		if (!handle)
 +			goto drop;
-+
-+		id = handle & 7;
 +	}
++
+-		id = xfrm_input_state(skb)->xso.offload_handle & 7;
++		id = handle & 7;
 """
         + _FLAG,
     ),

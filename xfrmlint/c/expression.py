@@ -159,6 +159,27 @@ def arguments_of(call: Node) -> list[Node]:
     return [node for node in nodes if node.type != "comment"]
 
 
+class Assigned(NamedTuple):
+    """What an assignment is to, what it assigns, and how: `=`, `+=`."""
+
+    target: Node
+    value: Node
+    sign: str
+
+
+def assigned_in(node: Node | None) -> Assigned | None:
+    """Return what an expression, or a statement that is nothing else, assigns."""
+    if node is not None and node.type == "expression_statement" and node.named_child_count:
+        node = node.named_children[0]
+    if node is None or node.type != "assignment_expression":
+        return None
+    target, value = node.child_by_field_name("left"), node.child_by_field_name("right")
+    if target is None or value is None:
+        return None
+    sign = node.child_by_field_name("operator")
+    return Assigned(target, value, node_text(sign) if sign is not None else "=")
+
+
 class Given(NamedTuple):
     """A call of which something is an argument: what is called, as written, and as which one."""
 

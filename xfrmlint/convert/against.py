@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from tree_sitter import Node
 
+from xfrmlint.c.expression import assigned_in
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DEVICE, HANDLE, NETDEV_OPS
@@ -55,13 +56,10 @@ def misplaced(devices: Devices, tables: Sequence[Driver]) -> list[Reason]:
 def _installed_on(view: View, node: Node) -> Node | None:
     """Return E of `E->xfrmdev_ops = table`."""
     member = node.parent
-    assigned = member.parent if member is not None else None
-    if member is None or assigned is None or assigned.type != "assignment_expression":
+    made = assigned_in(member.parent) if member is not None else None
+    if made is None or made.target != member or node_text(made.value) in ("NULL", "0"):
         return None
-    left, right = assigned.child_by_field_name("left"), assigned.child_by_field_name("right")
-    if left is None or left.id != member.id or right is None or node_text(right) in ("NULL", "0"):
-        return None
-    return member.child_by_field_name("argument")
+    return made.target.child_by_field_name("argument")
 
 
 def zero_handles(graph: CallGraph, sites: Sequence[Site]) -> Iterator[Reason]:

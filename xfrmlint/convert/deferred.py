@@ -15,16 +15,16 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, called_by
+from xfrmlint.c.expression import arguments_of, assigned_in, called_by
 from xfrmlint.c.jumps import JUMPS
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DELETE, FREE
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.exits import names_in
+from xfrmlint.convert.fate import Context
 from xfrmlint.convert.layout import called, line_start, without_lines
 from xfrmlint.convert.promise import filled_after
-from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written, names_set_by, statement_of
 from xfrmlint.kernel.functions import effect_named
 from xfrmlint.program.drivers import Driver
@@ -91,12 +91,10 @@ def _releases(context: Context, view: View, freeing: Node) -> bool:
             gone = {"", "releases", "defers", "puts"} | (set() if "takes" in does else {"frees"})
             if does & gone:
                 return True
-        left = node.child_by_field_name("left") if node.type == "assignment_expression" else None
-        right = node.child_by_field_name("right")
-        if left is None or right is None or node_text(right) not in ("0", "false", "NULL"):
-            continue
-        if any(n.type == "subscript_expression" for n in below(left)):
-            return True
+        made = assigned_in(node) if node.type == "assignment_expression" else None
+        if made is not None and node_text(made.value) in ("0", "false", "NULL"):
+            if any(n.type == "subscript_expression" for n in below(made.target)):
+                return True
     return False
 
 
@@ -104,15 +102,10 @@ def _without(view: View, *statements: Node) -> Edit | None:
     """Return the edit that takes adjacent statements away, with a blank line too many."""
     text = view.text
     first, last = sorted(statements, key=lambda one: one.start_byte)
-    _, start, end, _ = without_lines(view, first, last)
-    around = (text[start : first.start_byte], text[first.end_byte : last.start_byte])
-    if any(part.strip() for part in (*around, text[last.end_byte : end])):
-        return None
-    if text[:start].endswith((b"\n\n", b"{\n")) and text[end : end + 1] == b"\n":
-        end += 1
-    elif text[:start].endswith(b"\n\n") and text[end : end + 1] == b"}":
-        start -= 1
-    return Edit(view.path, start, end, b"")
+    gone = without_lines(view.path, text, first.start_byte, last.end_byte)
+    around = (text[gone.start : first.start_byte], text[first.end_byte : last.start_byte])
+    alone = not any(part.strip() for part in (*around, text[last.end_byte : gone.end]))
+    return gone if alone else None
 
 
 def _statements(view: View) -> list[Node]:
@@ -123,11 +116,8 @@ def _freeing(
     context: Context, one: Written, statements: Sequence[Node], store: Node
 ) -> Node | None:
     """Return the statement next to the store that frees what the handle leads to."""
-    whole = store.named_children[0] if store.type == "expression_statement" else None
-    if whole is None or whole.type != "assignment_expression":
-        return None
-    left, right = whole.child_by_field_name("left"), whole.child_by_field_name("right")
-    if left is None or left.id != one.node.id or right is None or node_text(right) != "0":
+    made = assigned_in(store)
+    if made is None or made.target != one.node or node_text(made.value) != "0":
         return None
     places = [n for n, statement in enumerate(statements) if statement.id == store.id]
     if len(places) != 1 or not _is_parameter(one.view, node_text(one.state)):
@@ -217,8 +207,8 @@ def _is_computed(one: Node) -> bool:
     calls = [n for n in below(one) if n.type == "call_expression"]
     if any(effect_named(called_by(n)) != "nothing" for n in calls):
         return False
-    lefts = [n.child_by_field_name("left") for n in below(one) if n.type == "assignment_expression"]
-    return all(left is not None and left.type == "identifier" for left in lefts)
+    stores = filter(None, map(assigned_in, below(one)))
+    return all(store.target.type == "identifier" for store in stores)
 
 
 def _name(context: Context, view: View, name: str) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from tree_sitter import Node
-
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.expression import assigned_in
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract.words import DEVICE, PACKET
@@ -78,11 +77,7 @@ def _candidates(devices: Devices, view: View, before: int, way: Reached) -> Iter
         # The queue of one device may send for another, whose packet says whose it is.
         yield from _of_packet(devices, known, way)
         return
-    for local in known:
-        if (local.type.base, local.type.pointers) == (DEVICE, 1):
-            node = _use(view, local)
-            if node is not None:
-                yield Candidate(local.name, devices.of(view, node))
+    yield from _named(devices, view, known)
     held = [local for local in known if local.type.pointers == 1 and local.type.base != DEVICE]
     for local in held:
         for name in _devices_of(devices, view, local.type):
@@ -114,15 +109,13 @@ def _of_packet(devices: Devices, known: Sequence[Local], way: Reached) -> Iterat
 def _stores_device(devices: Devices, path: str, name: str) -> bool:
     """Tell whether a function gives a packet another device."""
     for view in devices.reader.definitions(name, path):
-        for node in below(view.node):
-            left = node.child_by_field_name("left")
-            if node.type != "assignment_expression" or left is None:
+        for made in filter(None, map(assigned_in, below(view.node))):
+            field = made.target.child_by_field_name("field")
+            if field is None or node_text(field) != "dev":
                 continue
-            of, field = left.child_by_field_name("argument"), left.child_by_field_name("field")
-            kind = devices.reader.types.of(of, view) if of is not None else None
-            if field is not None and node_text(field) == "dev":
-                if kind is None or kind.base == PACKET:
-                    return True
+            kind = devices.reader.types.of(made.target.child_by_field_name("argument"), view)
+            if kind is None or kind.base == PACKET:
+                return True
     return False
 
 
@@ -159,21 +152,19 @@ def _is_set(view: View, local: Local, before: int) -> bool:
     return len(values) == 1 and local.value is not None and values[0].end_byte <= before
 
 
-def _use(view: View, local: Local) -> Node | None:
-    found = [node for node in view.occurrences(local.name) if node.type == "identifier"]
-    return found[-1] if found else None
+def _named(devices: Devices, view: View, known: Sequence[Local]) -> Iterator[Candidate]:
+    """Yield the variables that are a net_device."""
+    for local in known:
+        if (local.type.base, local.type.pointers) == (DEVICE, 1):
+            uses = [node for node in view.occurrences(local.name) if node.type == "identifier"]
+            if uses:
+                yield Candidate(local.name, devices.of(view, uses[-1]))
 
 
 def given(devices: Devices, view: View) -> str:
     """Return the parameter by which a callback is told its device."""
-    for local in view.locals:
-        if local.parameter < 0 or (local.type.base, local.type.pointers) != (DEVICE, 1):
-            continue
-        if view.assignments(local.name):
-            continue
-        node = next((n for n in view.occurrences(local.name) if n.type == "identifier"), None)
-        found = devices.of(view, node) if node is not None else None
-        if found is not None and found.whose and not found.why:
-            if found.whose <= {Whose.OWN, Whose.GIVEN}:
-                return local.name
+    known = [one for one in view.locals if one.parameter >= 0 and not view.assignments(one.name)]
+    for text, found in _named(devices, view, known):
+        if found.whose and found.whose <= {Whose.OWN, Whose.GIVEN} and not found.why:
+            return text
     return ""

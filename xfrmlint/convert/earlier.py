@@ -11,35 +11,61 @@
 A place in front of the read is one if what is asked on the way to the read can be asked there, too,
 with the same answers; and if leaving there is right: by an exit of that very place, or, as long as
 nothing was done, by one that does no more than to drop the packet.
+
+What is asked has to be the same there:
+
+if (!xfrm_offload(skb))
+        goto drop;                      the state is not yet the one of the read:
+pick(ring, &x);                         somebody else may set what he is told the place of,
+skb_sec_path(skb)->len--;               and the last state of a packet is another one then
+desc->sa = handle of x;
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import LOOPS, called_by
+from xfrmlint.c.expression import LOOPS, above, arguments_of, around, assigned_in, called_by
 from xfrmlint.c.jumps import LEAVING
+from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.edits import Refused
-from xfrmlint.convert.effects import Effects
+from xfrmlint.convert.effects import CHANGES, Effect, Effects, target_of
 from xfrmlint.convert.ends import end_of, is_busy
 from xfrmlint.convert.exits import following, is_jumped_past, taken
-from xfrmlint.convert.fresh import is_fresh, plain_exit
+from xfrmlint.convert.fate import Context
 from xfrmlint.convert.handing import device_at
 from xfrmlint.convert.leaving import Leaving
-from xfrmlint.convert.reads import Context, Reads
-from xfrmlint.convert.same import is_changed, is_set_between, may_be_set, sets_other_state
-from xfrmlint.convert.tested import exit_of
-from xfrmlint.convert.written import Written, has_branches, stands_in_branch, without_parentheses
+from xfrmlint.convert.tested import exit_of, is_fresh, plain_exit
+from xfrmlint.convert.written import (
+    Reads,
+    Written,
+    has_branches,
+    stands_in_branch,
+    without_parentheses,
+)
 from xfrmlint.kernel.functions import effect_named, function_named
 
 _OF_PACKET = (PACKET, "struct xfrm_state", "struct xfrm_offload", "struct sec_path")
 _DEEPEST = 3
+# What has the state of a packet be another one.
+_OTHER_STATE = re.compile(
+    r"^(secpath_(set|reset|put)|skb_ext_(add|del|reset|put)|skb_scrub_packet)$"
+)
+_PATH = "struct sec_path"
+# Where a state of a packet is kept: a sec path's members, or a place for a state.
+_OF_PATH = (_PATH, f"{_PATH} *", "struct xfrm_state *", "struct xfrm_state **")
+# In a condition: it does more than to ask what a packet is.
+_IMPURE = (
+    "assignment_expression",
+    "update_expression",
+    "subscript_expression",
+    "field_expression",
+)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _ERROR = re.compile(r"^-\s*E[A-Z0-9]+$")
 
@@ -48,14 +74,12 @@ class Spot(NamedTuple):
     """A statement that something can be put in front of, on the way to a read.
 
     guards: what is asked from there to the read. end: that of the reads, and of loops around them.
-    alone: the `if` that has it for its branch, without braces.
     moved: the read is in a declaration, whose value is given behind the spot.
     """
 
     at: Node
     guards: tuple[Node, ...]
     end: int
-    alone: Node | None = None
     moved: bool = False
 
 
@@ -108,12 +132,9 @@ def _spots(read: Node, end: int) -> Iterator[Spot]:
             yield from _in_block(node, spot)
             if not _goes_on_above(up, node):
                 return
-        elif not _is_way(up, node, list[Node]()):
-            return
-        elif _is_alone(up, node):
-            yield spot._replace(at=node, alone=up)
         guards = list(spot.guards)
-        _is_way(up, node, guards)
+        if up.type != "compound_statement" and not _is_way(up, node, guards):
+            return
         end = max(spot.end, up.end_byte) if up.type in LOOPS else spot.end
         node, spot = up, spot._replace(guards=tuple(guards), end=end)
 
@@ -146,16 +167,16 @@ def _goes_on_above(block: Node, node: Node) -> bool:
     return True
 
 
-def _is_alone(up: Node, node: Node) -> bool:
-    """Tell whether a node is all of an `if` that has no braces, on a line of its own."""
-    condition = up.child_by_field_name("condition") if up.type == "if_statement" else None
-    return (
-        condition is not None
-        and up.child_by_field_name("alternative") is None
-        and node.id != condition.id
-        and node.type in ("expression_statement", "return_statement")
-        and condition.end_point[0] < node.start_point[0]
-    )
+def guards_to(node: Node, statement: Node) -> list[Node] | None:
+    """Return what is asked on the way from a statement to a node of it; None if that is open."""
+    guards: list[Node] = []
+    for up in above(node):
+        if node == statement:
+            return guards
+        if not _is_way(up, node, guards):
+            return None
+        node = up
+    return guards
 
 
 def _is_way(up: Node, node: Node, guards: list[Node]) -> bool:
@@ -187,21 +208,21 @@ def _asked_at(context: Context, found: Reads, spot: Spot) -> Earlier | None:
         return None
     state = _as_at(view, one.state, span)
     guards = [_as_at(view, _bare(guard), span) for guard in spot.guards]
-    if not state or not all(guards) or not all(_is_pure(context, view, g) for g in spot.guards):
+    if not state or not all(guards) or not all(map(_is_pure, spot.guards)):
         return None
     device, _ = device_at(context, one, span.start)
     if device is None or not (device.edits or _are_same(view, _NAME.findall(device.name), span)):
         return None
     if is_jumped_past(view, spot.at, found.reads[-1].node.end_byte):
         return None
-    if not _is_reached_alike(context, found, spot) or not _may_pass(context, found, span):
+    if (guards and len(found.reads) > 1) or not _may_pass(context, found, span):
         return None
     asked, reader = f"{state} {' '.join(guards)}", context.devices.reader
     if is_set_between(reader, context.fate.effects, view, span, asked, device.name):
         return None
     statement = found.statement if spot.moved else spot.at
-    moved = replace(
-        found, statement=statement, state=state, device=device.name, handed=device.edits
+    moved = found._replace(
+        statement=statement, state=state, device=device.name, handed=device.edits
     )
     leaving = _leaving_at(context, moved, spot.at, statement.id == found.statement.id)
     if leaving is None:
@@ -262,42 +283,12 @@ def _are_same(view: View, words: Iterable[str], span: range, at: int = -1) -> bo
     return True
 
 
-def _is_pure(context: Context, view: View, guard: Node) -> bool:
+def _is_pure(guard: Node) -> bool:
     """Tell whether a condition asks only what the packet and its state are."""
     for one in below(guard):
-        if one.type in ("assignment_expression", "update_expression", "subscript_expression"):
+        if one.type in _IMPURE:
             return False
-        if one.type == "field_expression":
-            of = one.child_by_field_name("argument")
-            kind = context.devices.reader.types.of(of, view) if of is not None else None
-            if kind is None or kind.base not in _OF_PACKET[1:]:
-                return False
         if one.type == "call_expression" and effect_named(called_by(one)) != "nothing":
-            if context.fate.effects.words(view, one) != {"nothing"} or not _of_packet(view, one):
-                return False
-    return True
-
-
-def _of_packet(view: View, call: Node) -> bool:
-    """Tell whether a call is given nothing but a packet, or what hangs at one."""
-    listed = call.child_by_field_name("arguments")
-    for one in listed.named_children if listed is not None else ():
-        local = view.local(node_text(one), one.start_byte) if one.type == "identifier" else None
-        if local is None or local.type.base not in _OF_PACKET:
-            return False
-    return True
-
-
-def _is_reached_alike(context: Context, found: Reads, spot: Spot) -> bool:
-    """Tell whether each read is asked for on the conditions of the first one."""
-    wanted = {node_text(_bare(guard)) for guard in spot.guards}
-    for one in found.reads[1:]:
-        guards: list[Node] = []
-        node = one.node
-        while node.parent is not None and node.id != (spot.at.parent or spot.at).id:
-            _is_way(node.parent, node, guards)
-            node = node.parent
-        if not wanted <= {node_text(_bare(guard)) for guard in guards}:
             return False
     return True
 
@@ -361,17 +352,10 @@ def _is_followed(one: Written) -> bool:
 
 def _fails(effects: Effects, view: View, jump: Node) -> bool:
     """Tell whether a packet that leaves there is not sent: it needs no handle either way."""
-    if is_busy(end_of(effects, view, jump)):
-        return True
     block = jump.parent
-    inside = block.named_children if block is not None else []
-    within = block is not None and block.type in ("compound_statement", "case_statement")
-    value = block.child_by_field_name("value") if block is not None else None
-    first = next((c for c in inside if c.type != "comment" and c != value), jump)
-    end = end_of(effects, view, first if within else jump)
-    if end.ended and not end.why:
-        return True
-    return bool(_ERROR.match(end.value))
+    within = block is not None and block.type == "compound_statement"
+    end = end_of(effects, view, block if block is not None and within else jump)
+    return (end.ended and not end.why) or is_busy(end) or bool(_ERROR.match(end.value))
 
 
 def _leaving_at(context: Context, moved: Reads, at: Node, here: bool) -> Leaving | None:
@@ -388,3 +372,114 @@ def _leaving_at(context: Context, moved: Reads, at: Node, here: bool) -> Leaving
     if not is_fresh(context.fate.effects, moved.first.view, at):
         return None
     return plain_exit(context, moved)
+
+
+def sets_other_state(effects: Iterable[Effect]) -> bool:
+    """Tell whether a packet's state is taken from it, or another one given to it."""
+    return any(_OTHER_STATE.match(effect.who) for effect in effects)
+
+
+def is_set_between(
+    reader: Reader, effects: Effects, view: View, span: range, state: str, device: str = ""
+) -> bool:
+    """Tell whether what a state and a device are written as may be set in a part of a function."""
+    words = _NAME.findall(f"{state} {device}")
+    members = set(re.findall(r"(?:->|\.)\s*(\w+)", f"{state} {device}"))
+    if any(may_be_set(view, word, span) for word in words):
+        return True
+    # A variable keeps its state, whatever becomes of the packet's.
+    of_packet = re.search(r"->|[.(]", state) is not None
+    if not members and not of_packet:
+        return False
+    names = {word for word in words if view.local(word, span.start) is not None}
+    for node in below(view.node):
+        if node.start_byte not in span or node.end_byte > span.stop:
+            continue
+        if node.type == "pointer_expression" and node_text(node).startswith("&"):
+            if target_of(node_text(node)).lstrip(".") in members:
+                return True
+        if node.type not in CHANGES:
+            continue
+        found = effects.of(view, node)
+        if any(_sets(effect, node, members) for effect in found):
+            return True
+        if of_packet and any(_is_of_states(effect) for effect in found):
+            return True
+        if any(not effect.does for effect in found) and _is_given(reader, view, node, names):
+            return True
+    return False
+
+
+def _sets(effect: Effect, node: Node, members: set[str]) -> bool:
+    """Tell whether a member is changed."""
+    if effect.does in ("sets", "adds"):
+        return target_of(effect.who).lstrip(".") in members
+    return effect.does == "changes" and bool(members & set(_NAME.findall(node_text(node))))
+
+
+def _is_of_states(effect: Effect) -> bool:
+    """Tell whether the states of a packet are changed."""
+    return effect.of in _OF_PATH or sets_other_state([effect])
+
+
+def _is_given(reader: Reader, view: View, call: Node, names: set[str]) -> bool:
+    """Tell whether a call is given a packet, its sec path, or a variable of some."""
+    for one in arguments_of(call) if call.type == "call_expression" else ():
+        kind = reader.types.of(one, view)
+        if kind is not None and kind.pointers and kind.base in (PACKET, _PATH):
+            return True
+        if names & {node_text(name) for name in below(one) if name.type == "identifier"}:
+            return True
+    return False
+
+
+def may_be_set(view: View, word: str, span: range) -> bool:
+    """Tell whether a variable may be set in a part of a function, by itself or by its address."""
+    if view.local(word, span.start) is None:
+        return False
+    if any(value.start_byte in span for value in view.assignments(word)):
+        return True
+    for name in view.occurrences(word):
+        if name.start_byte in span and is_changed(name):
+            return True
+        if name.start_byte < span.start and is_pointed_to(name) and not _is_argument(name):
+            # Somebody of the function keeps where it is.
+            return True
+    return False
+
+
+def is_changed(name: Node) -> bool:
+    """Tell whether a variable's name stands where it is changed, or may be."""
+    up = name.parent
+    if up is None:
+        return False
+    if up.type == "update_expression" or _is_of_loop_macro(name) or is_pointed_to(name):
+        return True
+    made = assigned_in(up)
+    return made is not None and made.target == name
+
+
+def is_pointed_to(name: Node) -> bool:
+    """Tell whether a variable's address is taken where its name stands."""
+    up = name.parent
+    while up is not None and up.type == "parenthesized_expression":
+        up = up.parent
+    return up is not None and up.type == "pointer_expression" and node_text(up).startswith("&")
+
+
+def _is_argument(name: Node) -> bool:
+    pointer = around(name, "pointer_expression")
+    return (
+        pointer is not None
+        and pointer.parent is not None
+        and (pointer.parent.type == "argument_list")
+    )
+
+
+def _is_of_loop_macro(name: Node) -> bool:
+    """Tell whether a name is an argument of list_for_each() or the like, which sets some."""
+    comma = around(name, "comma_expression")
+    while comma is not None and comma.parent is not None and comma.parent.type == comma.type:
+        comma = comma.parent
+    loop = comma.parent.parent if comma is not None and comma.parent is not None else None
+    return loop is not None and loop.type == "while_statement"

@@ -89,7 +89,7 @@ class Effects:
     def _ended_in(self, body: View, depth: int) -> str:
         """Return what a function does with its packet in a statement that each way comes to."""
         block = body.body
-        packets = {v.name for v in body.locals if v.type.base == PACKET and v.parameter >= 0}
+        packets = packets_in(body)
         for statement in block.named_children if block is not None else ():
             call = statement.named_children[0] if statement.named_child_count else None
             if statement.type not in ("expression_statement", "declaration"):
@@ -224,6 +224,11 @@ class Effects:
             return kind.base if kind is not None else ""
         kind = self._reader.types.of(target, view)
         return f"{kind.base} {'*' * kind.pointers}".strip() if kind is not None else ""
+
+
+def packets_in(view: View) -> set[str]:
+    """Return the packets that a function is given, by name."""
+    return {one.name for one in view.locals if one.type.base == PACKET and one.parameter >= 0}
 
 
 def target_of(text: str) -> str:

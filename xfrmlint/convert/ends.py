@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare
+from xfrmlint.c.expression import arguments_of, assigned_in, bare
 from xfrmlint.c.jumps import LEAVING
 from xfrmlint.c.unit import Place, below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
-from xfrmlint.convert.effects import ENDS, Effects, is_own
-from xfrmlint.convert.exits import label_of, names_in, next_of
+from xfrmlint.convert.effects import ENDS, Effects, is_own, packets_in
+from xfrmlint.convert.exits import names_in, next_of, statements_on
 from xfrmlint.convert.written import without_parentheses
 
 _BUSY = "NETDEV_TX_BUSY"
@@ -42,29 +42,16 @@ def is_busy(end: End) -> bool:
 
 def end_of(effects: Effects, view: View, first: Node, ended: bool = False) -> End:
     """Follow the statements from one on to the function's end."""
-    at: Node | None = first
-    seen: set[int] = set()
     values: dict[str, str] = {}
-    while at is not None:
-        place = view.place(at.start_byte)
-        if at.id in seen:
-            return End(ended, "", place, "it comes back to where it was")
-        seen.add(at.id)
+    last = first
+    for at in statements_on(view, first):
+        place, last = view.place(at.start_byte), at
         if at.type == "return_statement":
             value = without_parentheses(at.named_children[0]) if at.named_child_count else None
             why = _against(effects, view, at, ended)
             text = node_text(value) if value is not None else ""
             text = values.get(text, text)
             return End(ended and not why, text, place, why)
-        if at.type == "goto_statement":
-            at = label_of(view, node_text(at.named_children[0]))
-            continue
-        if at.type in ("compound_statement", "labeled_statement"):
-            inside = [
-                c for c in at.named_children if c.type not in ("comment", "statement_identifier")
-            ]
-            at = inside[0] if inside else next_of(at)
-            continue
         if any(one.type in LEAVING for one in below(at)):
             if ended:
                 return End(True, "", place, "what is returned is not known")
@@ -73,20 +60,21 @@ def end_of(effects: Effects, view: View, first: Node, ended: bool = False) -> En
         if why:
             return End(False, "", place, why)
         ended = ended or bool(ending_calls(effects, view, at))
-        values |= _assigned_in(at)
-        at = next_of(at)
+        values |= _values_in(at)
+    if next_of(last) is not None:
+        return End(ended, "", view.place(last.start_byte), "it comes back to where it was")
     return End(ended, "", view.place(first.start_byte))
 
 
-def _assigned_in(statement: Node) -> dict[str, str]:
+def _values_in(statement: Node) -> dict[str, str]:
     """Return the constants that a statement gives variables; a variable's own name for others."""
     found = {}
     for one in below(statement):
-        left, right = one.child_by_field_name("left"), one.child_by_field_name("right")
-        if one.type == "assignment_expression" and left is not None and right is not None:
-            name, text = node_text(left), node_text(right)
+        made = assigned_in(one) if one.type == "assignment_expression" else None
+        if made is not None:
+            name, text = node_text(made.target), node_text(made.value)
             is_known = one.parent == statement and statement.type == "expression_statement"
-            is_known &= node_text(one.child_by_field_name("operator") or one) == "="
+            is_known &= made.sign == "="
             found[name] = text if is_known and _CONSTANT.match(text) else name
         if one.type == "pointer_expression" and node_text(one).startswith("&"):
             found[node_text(bare(one))] = node_text(bare(one))
@@ -105,7 +93,7 @@ def _is_given_packet(view: View, call: Node) -> bool:
 
     What was stored from it, or set to it, is the same one.
     """
-    packets = {v.name for v in view.locals if v.type.base == PACKET and v.parameter >= 0}
+    packets = packets_in(view)
     if not packets:
         return True
     for one in map(bare, arguments_of(call)):
@@ -121,12 +109,10 @@ def _is_given_packet(view: View, call: Node) -> bool:
 
 def _is_stored(view: View, member: str, packets: set[str]) -> bool:
     """Tell whether a function stores its packet in a member."""
-    for node in below(view.node):
-        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-        if node.type == "assignment_expression" and left is not None and right is not None:
-            if node_text(left) == member and node_text(bare(right)) in packets:
-                return True
-    return False
+    stores = filter(None, map(assigned_in, below(view.node)))
+    return any(
+        node_text(one.target) == member and node_text(bare(one.value)) in packets for one in stores
+    )
 
 
 def may_free(effects: Effects, view: View, statement: Node) -> bool:
@@ -166,14 +152,9 @@ def _sent(effects: Effects, view: View, statement: Node, ended: bool) -> str:
 
 def _set_from(view: View, statement: Node, words: set[str]) -> str:
     """Return what of others a statement sets from the packet."""
-    for node in below(statement):
-        left, value = node.child_by_field_name("left"), node.child_by_field_name("right")
-        if node.type != "assignment_expression" or left is None or value is None:
-            continue
-        sign = node.child_by_field_name("operator")
-        plain = sign is None or node_text(sign) == "="
-        if plain and _worth(value) & words and not is_own(view, left):
-            return f"the packet may have been sent: {node_text(left)} is set from it"
+    for one in filter(None, map(assigned_in, below(statement))):
+        if one.sign == "=" and _worth(one.value) & words and not is_own(view, one.target):
+            return f"the packet may have been sent: {node_text(one.target)} is set from it"
     return ""
 
 

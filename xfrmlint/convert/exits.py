@@ -6,16 +6,16 @@ not written straight on is not known, and so no exit.
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, called_by, outermost, without_casts
+from xfrmlint.c.expression import arguments_of, assigned_in, called_by, outermost, without_casts
 from xfrmlint.c.jumps import LEAVING, last_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import PACKET
-from xfrmlint.convert.effects import Effects
+from xfrmlint.convert.effects import Effects, packets_in
 from xfrmlint.convert.written import statement_of, without_parentheses
 from xfrmlint.kernel.functions import function_named
 
@@ -27,6 +27,7 @@ _TWINS = {"-EWOULDBLOCK", "-EDEADLOCK"}
 _IS_ERROR = "IS_ERR"
 _BLOCKS = ("compound_statement", "labeled_statement", "case_statement", "preproc_ifdef")
 _TRUE = re.compile(r"^(true|[1-9]\d*)$")
+_NO_STATEMENTS = ("comment", "statement_identifier")
 
 
 def leaves(statement: Node | None) -> bool:
@@ -44,23 +45,23 @@ def is_jumped_past(view: View, statement: Node, end: int) -> bool:
     return False
 
 
-def statements_on(view: View, first: Node) -> list[Node]:
-    """Return the statements from one on to the function's end, as far as they are written on."""
-    found: list[Node] = []
+def statements_on(view: View, first: Node) -> Iterator[Node]:
+    """Yield the statements from one on to the function's end, as they are done one by one.
+
+    Each of a block, and those that a goto leads to; what an `if` or a loop holds is one with it.
+    """
     seen: set[int] = set()
     at: Node | None = first
     while at is not None and at.id not in seen:
         seen.add(at.id)
         if at.type == "goto_statement":
             at = label_of(view, node_text(at.named_children[0]))
-            continue
-        found.append(at)
-        last = last_in(at) if at.type == "compound_statement" else at.type
-        if last == "return_statement":
-            break
-        jumps = [one for one in below(at) if one.type == "goto_statement"]
-        at = jumps[-1] if at.type == "compound_statement" and jumps else next_of(at)
-    return found
+        elif at.type in ("compound_statement", "labeled_statement"):
+            inside = (c for c in at.named_children if c.type not in _NO_STATEMENTS)
+            at = next(inside, None) or next_of(at)
+        else:
+            yield at
+            at = next_of(at) if at.type != "return_statement" else None
 
 
 def names_on(view: View, first: Node) -> set[str]:
@@ -161,13 +162,10 @@ def variable_of(call: Node) -> str:
     parent = outermost(call).parent
     if parent is None or parent.type not in ("assignment_expression", "init_declarator"):
         return ""
-    left = parent.child_by_field_name("left") or declarator_name(
-        parent.child_by_field_name("declarator")
-    )
-    sign = parent.child_by_field_name("operator")
-    if left is None or left.type != "identifier" or (sign is not None and node_text(sign) != "="):
-        return ""
-    return node_text(left)
+    made = assigned_in(parent)
+    left = made.target if made else declarator_name(parent.child_by_field_name("declarator"))
+    plain = left is not None and left.type == "identifier" and (made is None or made.sign == "=")
+    return node_text(left) if left is not None and plain else ""
 
 
 def _holds(asked: Node | None, node: Node, name: str, value: str) -> bool | None:
@@ -227,64 +225,69 @@ def _compared(value: str, sign: str, other: str) -> bool | None:
     if sign in ("==", "!="):
         same = _same(value, other)
         return None if same is None else same == (sign == "==")
-    if other == "0" and sign in ("<", ">="):
-        is_below = _is_below(value)
-        return None if is_below is None else is_below == (sign == "<")
+    side = _side_of(value)
+    if other == "0" and sign in ("<", ">=") and side is not None:
+        return (side < 0) == (sign == "<")
     return None
 
 
 def _same(value: str, other: str) -> bool | None:
     """Tell whether two constants are the same number."""
-    if _ZERO.match(other):
-        truth = _truth(value)
-        return None if truth is None else not truth
+    sides = [_side_of(value), _side_of(other)]
+    if None in sides or sides[0] != sides[1]:
+        return None if None in sides else False
     names = [re.sub(r"\s", "", one) for one in (value, other)]
-    if not all(_NEGATIVE.match(one) for one in names) or set(names) & _TWINS:
-        return False if _ZERO.match(value) and _NEGATIVE.match(other) else None
-    return names[0] == names[1]
+    if all(_NEGATIVE.match(one) for one in names) and not set(names) & _TWINS:
+        return names[0] == names[1]
+    return True if sides[0] == 0 else None
 
 
-def _is_below(value: str) -> bool | None:
-    if _NEGATIVE.match(value):
-        return True
-    return False if _ZERO.match(value) or _TRUE.match(value) else None
+def _side_of(value: str) -> int | None:
+    """Return -1, 0 or 1 for a constant below 0, 0 itself, or one above; None if it is not known."""
+    known = ((_ZERO, 0), (_NEGATIVE, -1), (_ERROR, -1), (_TRUE, 1))
+    return next((side for form, side in known if form.match(value)), None)
 
 
 def _truth(value: str) -> bool | None:
-    if _ZERO.match(value):
-        return False
-    if _NEGATIVE.match(value) or _TRUE.match(value) or _ERROR.match(value):
-        return True
-    return None
+    side = _side_of(value)
+    return None if side is None else side != 0
 
 
-def exits_before(view: View, statement: Node, state: str, changed: str) -> Iterator[Node]:
-    """Yield the branches by which a function leaves where there is no state, or a bad index.
+def exits_of(view: View) -> Iterator[Node]:
+    """Yield the branches by which a function leaves."""
+    return (one for one in map(_exit_in, below(view.node)) if one is not None)
+
+
+def _exit_in(node: Node) -> Node | None:
+    """Return the branch of an `if` by which a function leaves."""
+    branch = node.child_by_field_name("consequence") if node.type == "if_statement" else None
+    return branch if leaves(branch) else None
+
+
+class Exit(NamedTuple):
+    """A branch that leaves. other: not for that there is no state, or a bad index."""
+
+    branch: Node
+    other: bool
+
+
+def exits_around(statement: Node, state: str, changed: str) -> list[Exit]:
+    """Return the exits around a statement, first those for no state, or a bad index.
 
     state: the expression that is tested; changed: what the statement makes of the handle, that a
     later statement tests.
     """
+    found = []
     for one in _ifs_around(statement):
-        condition = one.child_by_field_name("condition")
-        consequence = one.child_by_field_name("consequence")
-        if condition is None or not leaves(consequence) or consequence is None:
+        condition, branch = one.child_by_field_name("condition"), _exit_in(one)
+        if condition is None or branch is None:
             continue
         text = re.sub(r"\s+", " ", node_text(condition))
         if one.start_byte < statement.start_byte:
-            found = _is_without(text, state)
+            found.append(Exit(branch, not _is_without(text, state)))
         else:
-            found = changed != "" and _ranged(text, changed)
-        if found:
-            yield consequence
-
-
-def other_exits(statement: Node, known: Sequence[Node]) -> Iterator[Node]:
-    """Yield the branches around a statement by which a function leaves for another reason."""
-    seen = {branch.id for branch in known}
-    for one in _ifs_around(statement):
-        branch = one.child_by_field_name("consequence")
-        if branch is not None and leaves(branch) and branch.id not in seen:
-            yield branch
+            found.append(Exit(branch, changed == "" or not _ranged(text, changed)))
+    return sorted(found, key=lambda one: one.other)
 
 
 def _is_without(condition: str, state: str) -> bool:
@@ -342,5 +345,5 @@ def _is_message(effects: Effects, view: View, statement: Node) -> bool:
 
 def packet_in(view: View) -> str:
     """Return the function's packet, if it is given one."""
-    found = [v for v in view.locals if v.type.base == PACKET and v.parameter >= 0]
+    found = [local for local in view.locals if local.name in packets_in(view)]
     return found[0].name if len(found) == 1 and found[0].type.pointers == 1 else ""

@@ -11,19 +11,18 @@ from typing import NamedTuple
 
 from xfrmlint.analysis.analyse import Analysis, analyse
 from xfrmlint.analysis.tabulate import Analysed
-from xfrmlint.c.expression import arguments_of, around, called_by
+from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.unit import node_text
-from xfrmlint.c.view import View
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.convert.edits import Edit, Refused, files_of
 from xfrmlint.convert.exits import following, variable_of
+from xfrmlint.convert.fate import Context
 from xfrmlint.convert.layout import line_start
 from xfrmlint.convert.leaving import branch_of
 from xfrmlint.convert.plan import Piece, pieces_of
 from xfrmlint.convert.proof import findings_of, gets_right
-from xfrmlint.convert.reads import Context, Reads
 from xfrmlint.convert.tested import exit_of
-from xfrmlint.convert.written import Written, indent_of, statement_of
+from xfrmlint.convert.written import Reads, Written, indent_of, node_at, statement_of
 from xfrmlint.findings import Finding, identity
 from xfrmlint.git.overlay import Overlay
 from xfrmlint.program.sites import RESOLVE, Site
@@ -146,15 +145,9 @@ def _mark(finding: Finding) -> tuple[str, str, str]:
 
 def _test(context: Context, site: Site) -> Edit | None:
     """Return the edit that puts a test behind a call of the resolver, with the function's exit."""
-    reader = context.devices.reader
-    unit = reader.corpus.unit(site.place.path)
-    offset = unit.offset(site.place.line, site.place.column)
-    item = unit.item_at(offset)
-    if item is None or item.kind != "function" or item.name != site.function.name:
-        return None
-    view = View(reader.corpus, site.place.path, item, unit.text, None)
-    call = around(item.node.descendant_for_byte_range(offset, offset), "call_expression")
-    if call is None or len(arguments_of(call)) != 2:
+    view = context.fate.view_of(site.function)
+    call = node_at(view, site.place, "call_expression") if view is not None else None
+    if view is None or call is None or len(arguments_of(call)) != 2:
         return None
     if called_by(call) != context.contract.asks:
         return None

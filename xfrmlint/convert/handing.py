@@ -19,9 +19,8 @@ from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.fate import Fate
+from xfrmlint.convert.fate import Called, Context, Fate
 from xfrmlint.convert.layout import columns, free_name, line_start
-from xfrmlint.convert.reads import Context
 from xfrmlint.convert.written import Written
 from xfrmlint.kernel.doors import CONTROL
 from xfrmlint.kernel.places import vendor
@@ -48,7 +47,6 @@ def handed_down(
     devices: Devices,
     fate: Fate,
     view: View,
-    function: FunctionName,
     way: Reached,
     instead: str = "",
     depth: int = 0,
@@ -57,14 +55,9 @@ def handed_down(
 
     instead: a variable that the parameter takes the place of.
     """
-    incoming = fate.graph.incoming(function)
-    if depth >= _MOST or way.doubts or incoming.entries or incoming.doubts:
-        return None
     name = instead or free_name(view, _NAMES)
-    named = named_at(devices, view, function) if incoming.complete and name else None
-    calls = [called for _, called in fate.calls(function)]
-    known = {(one.view.path, one.node.start_byte) for one in calls if one is not None}
-    if named is None or not known or known != set(named.calls):
+    named = None if depth >= _MOST or way.doubts or not name else named_at(devices, fate, view)
+    if named is None:
         return None
     edits = []
     for path, listed in named.parameters:
@@ -74,15 +67,12 @@ def handed_down(
             path, devices.reader.corpus.unit(path).text, listed, f"struct net_device *{name}"
         )
         edits.append(head)
-    for one in calls:
-        if one is None:
-            return None
-        caller = one.view.function
-        their = reached(fate.graph, caller)
+    for one in named.calls:
+        their = reached(fate.graph, one.view.function)
         start = one.node.start_byte
         text = _device(devices, one.view, start, their)
         if not text:
-            more = handed_down(devices, fate, one.view, caller, their, depth=depth + 1)
+            more = handed_down(devices, fate, one.view, their, depth=depth + 1)
             if more is None:
                 return None
             text = more.name
@@ -105,30 +95,49 @@ def device_at(context: Context, one: Written, before: int) -> tuple[Handed | Non
 
     One that the judge has found wrong in the function is none.
     """
-    function, way = one.site.function, one.site.reached
-    wrong = {text for name, text in context.without if name == function.name}
+    way = one.site.reached
+    wrong = {text for name, text in context.without if name == one.site.function.name}
     device = device_in(context.devices, one.view, before, way, wrong)
     if device.text:
         return Handed(device.text, ()), ""
-    return handed_down(context.devices, context.fate, one.view, function, way), device.why
+    return handed_down(context.devices, context.fate, one.view, way), device.why
 
 
 class Named(NamedTuple):
     """Where a function's name stands: its parameter lists, with their files, and its calls."""
 
     parameters: list[tuple[str, Node]]
-    calls: list[tuple[str, int]]
+    calls: list[Called]
 
 
-def named_at(devices: Devices, view: View, function: FunctionName) -> Named | None:
-    """Find every place that names a function; None if one is neither declaration nor call."""
+def named_at(devices: Devices, fate: Fate, view: View) -> Named | None:
+    """Find every place that names a function; None if one is neither declaration nor call.
+
+    So it is for a function that somebody else calls, or that a call may mean that is not seen.
+    """
+    function = view.function
+    incoming = fate.graph.incoming(function)
+    if incoming.entries or incoming.doubts or not incoming.complete:
+        return None
+    calls = [called for _, called in fate.calls(function)]
+    found = Named([], [called for called in calls if called is not None])
+    known = {(one.view.path, one.node.start_byte) for one in found.calls}
+    if len(found.calls) < len(calls) or not known:
+        return None
+    return found if known == _listed(devices, view, function, found) else None
+
+
+def _listed(
+    devices: Devices, view: View, function: FunctionName, found: Named
+) -> set[tuple[str, int]] | None:
+    """Note each parameter list of a function, and return its calls by file and offset."""
     universe, corpus = devices.reader.universe, devices.reader.corpus
     files = [function.path] if view.static else [*universe.files(function.path)]
     if not view.static and universe.exported(function.name, function.path):
         return None
     if function.path.endswith(".h"):
         files = [*dict.fromkeys([*files, *universe.files(function.path)])]
-    found = Named([], [])
+    made = set[tuple[str, int]]()
     word = function.name.encode("utf-8", "surrogateescape")
     searched = dict.fromkeys([function.path, *files])
     for path in searched:
@@ -142,7 +151,7 @@ def named_at(devices: Devices, view: View, function: FunctionName) -> Named | No
             if node is None or parent is None or node.type != "identifier":
                 return None
             if parent.type == "call_expression" and parent.child_by_field_name("function") == node:
-                found.calls.append((path, parent.start_byte))
+                made.add((path, parent.start_byte))
                 continue
             listed = parent.child_by_field_name("parameters")
             if parent.type != "function_declarator" or listed is None:
@@ -155,7 +164,7 @@ def named_at(devices: Devices, view: View, function: FunctionName) -> Named | No
             found.parameters.append((path, listed))
     if not view.static and _is_seen_elsewhere(devices, function, found, searched):
         return None
-    return found
+    return made
 
 
 def _is_seen_elsewhere(

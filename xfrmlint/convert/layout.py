@@ -32,10 +32,23 @@ def line_start(text: bytes, offset: int) -> int:
     return text.rfind(b"\n", 0, offset) + 1
 
 
-def without_lines(view: View, first: Node, last: Node) -> Edit:
-    """Return the edit that takes away the lines from one statement to another."""
-    end = view.text.find(b"\n", last.end_byte) + 1
-    return Edit(view.path, line_start(view.text, first.start_byte), end, b"")
+def without_lines(path: str, text: bytes, first: int, last: int) -> Edit:
+    """Return the edit that takes away the lines from one offset to another.
+
+    With them goes a blank line that would be one too many.
+    """
+    start, end = line_start(text, first), text.find(b"\n", last) + 1
+    before, after = text[:start], text[end : end + 1]
+    if before.endswith((b"\n\n", b"{\n")) and after == b"\n":
+        end += 1
+    elif before.endswith(b"\n\n") and after == b"}":
+        start -= 1
+    return Edit(path, start, end, b"")
+
+
+def without_statement(view: View, statement: Node) -> Edit:
+    """Return the edit that takes away the lines of a statement."""
+    return without_lines(view.path, view.text, statement.start_byte, statement.end_byte)
 
 
 def with_comment(view: View, statement: Node) -> Node:

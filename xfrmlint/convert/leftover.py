@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import called_by
+from xfrmlint.c.expression import assigned_in, called_by
 from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.convert.edits import Edit, Reason, Refused
-from xfrmlint.convert.layout import line_start, without_lines
+from xfrmlint.convert.layout import line_start, without_statement
 from xfrmlint.convert.written import is_declared, statement_of
 from xfrmlint.kernel.functions import function_named
 
@@ -34,16 +34,8 @@ def left_over(view: View, edits: Sequence[Edit], names: Iterable[str]) -> list[E
             place = view.place(rest[0].start_byte)
             text = f"{view.function.name}(): {name} would have no use any more"
             raise Refused(Reason(place.path, place.line, text))
-        found += [_without(view, statement) for statement in statements]
+        found += [without_statement(view, statement) for statement in statements]
     return found
-
-
-def _without(view: View, statement: Node) -> Edit:
-    """Return the edit that takes the lines of a statement away."""
-    gone = without_lines(view, statement, statement)
-    # The line between declarations and statements goes, too.
-    last = view.text[: gone.start].rstrip(b"\n").endswith(b"{")
-    return gone._replace(end=gone.end + (last and view.text[gone.end : gone.end + 1] == b"\n"))
 
 
 def _has_lines(view: View, statement: Node) -> bool:
@@ -64,13 +56,8 @@ def _is_use(node: Node) -> bool:
     if node.type != "identifier" or is_declared(node):
         return False
     up = node.parent
-    return (
-        up is None
-        or up.type != "assignment_expression"
-        or up.child_by_field_name("left") != node
-        or up.parent is None
-        or up.parent.type != "expression_statement"
-    )
+    made = assigned_in(up.parent) if up is not None else None
+    return made is None or made.target != node
 
 
 def _is_plain(statement: Node) -> bool:

@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import around, called_by, given_to, outermost
+from xfrmlint.c.expression import around, assigned_in, called_by, given_to, outermost
 from xfrmlint.c.unit import declarator_name, node_text
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.fate import Context
 from xfrmlint.convert.handing import handed_down
-from xfrmlint.convert.layout import without_lines
-from xfrmlint.convert.reads import Context
+from xfrmlint.convert.layout import without_statement
 from xfrmlint.convert.written import Written, refuse, statement_of
 from xfrmlint.kernel.functions import effect_named
 
@@ -72,13 +72,11 @@ def _handed(context: Context, one: Written) -> Turned:
     """A helper of callbacks that are given the device gets it from them."""
     site = one.site
     variable, declaration = _kept_in(one)
-    down = handed_down(
-        context.devices, context.fate, one.view, site.function, site.reached, variable
-    )
+    down = handed_down(context.devices, context.fate, one.view, site.reached, variable)
     if down is None:
         refuse(site, f"xso.{site.field} is read, and {_out_of_reach(context, one)}")
     if declaration is not None:
-        edit = without_lines(one.view, declaration, declaration)
+        edit = without_statement(one.view, declaration)
     else:
         edit = Edit(one.path, one.node.start_byte, one.node.end_byte, down.name.encode())
     does = f"{site.function.name}() is handed its device, and does not take xso.{site.field} for it"
@@ -140,15 +138,14 @@ def _renamed(context: Context, one: Written) -> Turned:
 def _left_out(context: Context, one: Written, read_elsewhere: bool) -> Turned:
     """A state that the driver made itself, with a device that nobody looks at."""
     statement = statement_of(one.node)
-    inner = statement.named_children[0] if statement.named_child_count else None
-    left = inner.child_by_field_name("left") if inner is not None else None
-    alone = left is not None and left.id == one.node.id
+    stored = assigned_in(statement)
+    alone = stored is not None and stored.target == one.node
     values = one.view.assignments(node_text(one.state))
     made = bool(values) and all(effect_named(called_by(value)) == "takes" for value in values)
     if not alone or not made or read_elsewhere or statement.type != "expression_statement":
         refuse(one.site, f"xso.{one.site.field} is written, which is its owner's")
     does = f"{one.site.function.name}() does not set xso.{one.site.field}, which nobody reads"
-    return Turned(one, (without_lines(one.view, statement, statement),), does)
+    return Turned(one, (without_statement(one.view, statement),), does)
 
 
 def _net_of(node: Node) -> Node | None:

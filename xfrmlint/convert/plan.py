@@ -14,12 +14,11 @@ from xfrmlint.contract.words import HANDLE, OWNER, PINNED
 from xfrmlint.convert.against import misplaced, zero_handles
 from xfrmlint.convert.deferred import Deferred, deferred
 from xfrmlint.convert.edits import Edit, Reason, Refused
-from xfrmlint.convert.fate import Fate
+from xfrmlint.convert.fate import Context, Fate
 from xfrmlint.convert.leftover import left_over
 from xfrmlint.convert.order import is_dropped_before
 from xfrmlint.convert.ownership import Turned, turned
 from xfrmlint.convert.promise import promised
-from xfrmlint.convert.reads import Context
 from xfrmlint.convert.resolving import Converted, converted
 from xfrmlint.convert.through import macro_at, reads_of, without_use
 from xfrmlint.convert.written import Written, written
@@ -216,11 +215,9 @@ class _Planner:
         if PINNED not in self.contract.members:
             return []
         found = [s for s in sites if s.member in warned and s.access != RESOLVE]
-        seen: dict[tuple[str, int], Site] = {}
-        for site in found:
-            seen.setdefault((site.place.path, site.place.line * 1000 + site.place.column), site)
         reads = any("read" in s.access for s in found)
-        placed = self._all(seen.values(), lambda site: written(self.reader, site))
+        seen = {site.place: site for site in reversed(found)}
+        placed = self._all(reversed(seen.values()), lambda site: written(self.reader, site))
         return self._all(placed, lambda one: turned(self.context, one, reads))
 
     def _all(self, some: Iterable[S], make: Callable[[S], T]) -> list[T]:

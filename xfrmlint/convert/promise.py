@@ -12,7 +12,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, node_text
-from xfrmlint.contract.words import OPS, RESOLVE, Contract
+from xfrmlint.contract.words import RESOLVE, Contract
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.layout import columns, line_start
 from xfrmlint.program.drivers import Driver
@@ -29,14 +29,12 @@ def promised(reader: Reader, contract: Contract, driver: Driver) -> Edit:
     """Return the edit that sets the flag in a table. Raises Refused where it is not seen filled."""
     table = driver.table
     path, symbol = table.place.path, table.symbol
-    unit = reader.corpus.unit(path)
-    item = unit.item_at(unit.offset(table.place.line, table.place.column))
+    unit, entries = reader.corpus.unit(path), _entries(reader, table)
     name, flag = contract.flags.name if contract.flags else "", contract.promise(RESOLVE)
     if not name or not flag:
         _refuse(table, "the tree has no flag by which a driver promises to resolve")
-    entries = _entries(item.node, symbol) if item is not None else []
     if not entries:
-        _refuse(table, f"{symbol} is not filled by an initializer that is written out")
+        _refuse(table, f"{symbol} is not filled by an initializer that names its members")
     changed = _changed(reader, path, symbol, name, flag)
     if changed is not None:
         raise Refused(changed)
@@ -47,9 +45,6 @@ def promised(reader: Reader, contract: Contract, driver: Driver) -> Edit:
         _refuse(table, f"{what} in a branch of an #if")
     if own is not None:
         return _joined(path, own.named_children[-1], flag)
-    members = list(reader.types.fields_named(OPS, path))
-    if not _named(last) and len(entries) > members.index(name):
-        _refuse(table, f"{symbol} names no member, and sets {name} already")
     return _behind(path, unit.text, last, name, flag)
 
 
@@ -66,7 +61,7 @@ def _joined(path: str, value: Node, flag: str) -> Edit:
 
 
 def _behind(path: str, text: bytes, last: Node, name: str, flag: str) -> Edit:
-    """Return the edit that puts one more entry behind the last one of an initializer."""
+    """Return the edit that puts one more entry behind another one of an initializer."""
     start = line_start(text, last.start_byte)
     indent = text[start : last.start_byte].decode("utf-8", "replace")
     comma = text.find(b",", last.end_byte, last.end_byte + 1) >= 0
@@ -112,28 +107,22 @@ def _is_put_up(symbol: Node) -> bool:
 
 def filled_after(reader: Reader, table: Table, slot: str, new: str, target: str) -> Edit | None:
     """Return the edit that fills a callback behind another one; None without an initializer."""
+    path = table.place.path
+    pair = next((one for one in _entries(reader, table) if _named(one) == slot), None)
+    return _behind(path, reader.corpus.unit(path).text, pair, new, target) if pair else None
+
+
+def _entries(reader: Reader, table: Table) -> list[Node]:
+    """Return what fills a table in its initializer, by the members' names."""
     unit = reader.corpus.unit(table.place.path)
     item = unit.item_at(unit.offset(table.place.line, table.place.column))
-    entries = _entries(item.node, table.symbol) if item is not None else []
-    pair = next((one for one in entries if _named(one) == slot), None)
-    if pair is None or unit.text[pair.end_byte : pair.end_byte + 1] != b",":
-        return None
-    indent = unit.text[line_start(unit.text, pair.start_byte) : pair.start_byte].decode()
-    if indent.strip():
-        return None
-    text = f"\n{indent}{_aligned(unit.text, pair, indent, new)}= {target},"
-    return Edit(table.place.path, pair.end_byte + 1, pair.end_byte + 1, text.encode())
-
-
-def _entries(node: Node, symbol: str) -> list[Node]:
-    """Return what fills a table in its initializer: all by name, or all by place."""
-    for one in below(node):
+    for one in below(item.node) if item is not None else ():
         value = one.child_by_field_name("value") if one.type == "init_declarator" else None
         named = one.child_by_field_name("declarator")
-        if value is None or named is None or node_text(named) != symbol:
+        if value is None or named is None or node_text(named) != table.symbol:
             continue
         inside = [c for c in value.named_children if c.type != "comment"]
-        if value.type == "initializer_list" and len({_named(c) != "" for c in inside}) == 1:
+        if value.type == "initializer_list" and all(map(_named, inside)):
             return inside
     return []
 

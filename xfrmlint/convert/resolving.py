@@ -6,32 +6,40 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import above, around, outermost
+from xfrmlint.c.expression import around, outermost
 from xfrmlint.c.unit import below, declarator_name, node_text
-from xfrmlint.c.view import View
-from xfrmlint.convert.earlier import Earlier, Spot, asked_earlier
+from xfrmlint.convert.earlier import (
+    Earlier,
+    Spot,
+    asked_earlier,
+    guards_to,
+    is_pointed_to,
+    is_set_between,
+)
 from xfrmlint.convert.edits import Edit, Reason, Refused, edited
 from xfrmlint.convert.ends import End
-from xfrmlint.convert.exits import exits_before, following, is_jumped_past, taken, variable_of
+from xfrmlint.convert.exits import exits_around, following, is_jumped_past, taken, variable_of
+from xfrmlint.convert.fate import Context
 from xfrmlint.convert.handing import device_at
 from xfrmlint.convert.layout import called, declared, free_name, line_start, with_comment
 from xfrmlint.convert.leaving import Leaving, branch_of
 from xfrmlint.convert.leftover import left_over
-from xfrmlint.convert.reads import Context, Reads
-from xfrmlint.convert.same import is_pointed_to, is_set_between
 from xfrmlint.convert.tested import exit_of, is_decided, tested_by
 from xfrmlint.convert.through import callback_about_field
 from xfrmlint.convert.written import (
+    Reads,
     Written,
     indent_of,
     is_alone,
+    is_hint,
     refuse,
     stands_in_branch,
     statement_of,
-    without_parentheses,
 )
 
 _NAMES = ("handle", "lower_handle", "sa_handle", "xfrm_handle")
+# What may stand around a value that is tested.
+_AROUND = ("parenthesized_expression", "argument_list", "call_expression")
 _LOOPS = ("for_statement", "while_statement", "do_statement", "switch_statement")
 
 
@@ -138,22 +146,6 @@ def _is_const(one: Written, name: str) -> bool:
     return re.search(rb"\bconst\s+struct\s+\w+\s*\*\s*" + word + rb"\b", head) is not None
 
 
-def _is_for_some(node: Node, statement: Node) -> bool:
-    """Tell whether a statement comes to a read only if something else in it holds."""
-    for up in above(node):
-        if node.id == statement.id:
-            return False
-        sign, asked = up.child_by_field_name("operator"), up.child_by_field_name("left")
-        if up.type == "conditional_expression":
-            asked = up.child_by_field_name("condition")
-        elif sign is None or node_text(sign) not in ("&&", "||"):
-            asked = None
-        if asked is not None and asked.id != node.id:
-            return True
-        node = up
-    return False
-
-
 def _is_pointed_to(node: Node) -> bool:
     """Tell whether an access is what & is put before, or what sizeof() is asked of."""
     measured = around(node.parent, "sizeof_expression", "call_expression", "expression_statement")
@@ -163,10 +155,8 @@ def _is_pointed_to(node: Node) -> bool:
 def _is_test(node: Node) -> bool:
     """Tell whether a read asks only whether there is a handle."""
     parent = node.parent
-    while parent is not None and without_parentheses(parent) is not None:
-        if parent.type not in ("parenthesized_expression", "argument_list", "call_expression"):
-            break
-        if parent.type == "call_expression" and without_parentheses(parent) == parent:
+    while parent is not None and parent.type in _AROUND:
+        if parent.type == "call_expression" and not is_hint(parent):
             return False
         parent = parent.parent
     if parent is None:
@@ -191,7 +181,7 @@ def _in_place(context: Context, found: Reads) -> Converted:
     node, edit = one.span, _asked(context, found)
     if _is_returned(one):
         place = one.view.place(node.start_byte)
-        end = context.fate.of_value(one.view, one.site.function, "NULL", place)
+        end = context.fate.of_value(one.view, "NULL", place)
         return _done(found, [edit], f"returns what the resolver has for {found.device}", end)
     end, more = tested_by(context, found, one.node)
     return _done(found, [edit, *more], f"tests what the resolver has for {found.device}", end)
@@ -258,18 +248,13 @@ def _in_local(context: Context, found: Reads) -> Converted:
     tested = next((r.node for r in found.reads if r.is_handle and is_decided(r.node)), None)
     if tested is not None and statement_of(tested).id != found.statement.id:
         tested = None
-    if tested is None and not _is_test(first):
-        if guard or _is_for_some(first, found.statement):
+    if tested is None:
+        if _is_test(first) or guard or guards_to(first, found.statement) != []:
             refuse(one.site, "the handle is read for some of the packets that come to the test")
         earlier = Earlier(spot, (), found, exit_of(context, found))
         return _in_front(context, found, earlier)
-    does = f"resolves the handle for {found.device} once"
-    if tested is None:
-        place = one.view.place(first.start_byte)
-        end, more = End(False, "", place, "the test of the handle has no exit"), list[Edit]()
-    else:
-        end, more = tested_by(context, found, tested)
-        does += ", for its test and for what follows"
+    does = f"resolves the handle for {found.device} once, for its test and for what follows"
+    end, more = tested_by(context, found, tested)
     lines = [made.asked(made.indent, guard)]
     return _done(found, [*made.edits("", lines), *more], does, end)
 
@@ -341,22 +326,18 @@ def _in_front(context: Context, found: Reads, earlier: Earlier) -> Converted:
     """Convert reads whose handle is asked for where the function can leave, there or earlier."""
     view, spot, leaving = found.first.view, earlier.spot, earlier.leaving
     made = _Made(context, earlier.asked, spot)
-    if spot.alone is None and not spot.moved:
+    if not spot.moved:
         made.at = with_comment(view, made.at)
     inner = made.indent + "\t" * bool(earlier.guards)
     lines = [made.asked(inner), f"{inner}if (!{made.name})" + branch_of(leaving.kept, inner)]
     if earlier.guards:
         lines = [f"{made.indent}if ({' && '.join(earlier.guards)}) {{", *lines, f"{made.indent}}}"]
-    here = spot.alone is not None or spot.at.id == found.statement.id
-    here |= spot.moved and not earlier.guards
+    here = spot.at.id == found.statement.id or (spot.moved and not earlier.guards)
     behind = not earlier.guards and not here and _stands_behind(made.at, leaving)
     start = line_start(view.text, made.at.start_byte)
     if behind and not view.text[:start].endswith(b"\n\n"):
         lines.insert(0, "")
-    more = [*leaving.edits]
-    if spot.alone is not None:
-        more += _braces(view, spot.alone, made.at)
-    edits = made.edits(" = 0" if earlier.guards else "", [*lines, ""], more)
+    edits = made.edits(" = 0" if earlier.guards else "", [*lines, ""], leaving.edits)
     if earlier.asked.state != found.state:
         edits += left_over(view, edits, dict.fromkeys(re.findall(r"[A-Za-z_]\w*", found.state)))
     when = "" if here or behind else ", before anything is done that it had to undo"
@@ -376,16 +357,6 @@ def _stands_behind(at: Node, leaving: Leaving) -> bool:
     return before is not None and leaving.branch is not None and before == leaving.branch.parent
 
 
-def _braces(view: View, around: Node, branch: Node) -> list[Edit]:
-    """Return the edits that put braces around the branch of an `if`."""
-    condition = around.child_by_field_name("condition") or around
-    end = f"\n{indent_of(view, around).decode()}}}".encode()
-    return [
-        Edit(view.path, condition.end_byte, condition.end_byte, b" {"),
-        Edit(view.path, branch.end_byte, branch.end_byte, end),
-    ]
-
-
 def _guard(found: Reads) -> str:
     """Return `x ? ` where the statement itself tests whether there is a state."""
     statement, node = found.statement, found.first.node
@@ -395,12 +366,7 @@ def _guard(found: Reads) -> str:
     word = re.escape(found.state)
     if re.search(rf"!\s*{word}\s*\|\||(?<![\w>.!*&]){word}\s*(&&|\?)", text):
         return f"{found.state} ? "
-    earlier = [
-        branch
-        for branch in exits_before(found.first.view, statement, found.state, "")
-        if branch.start_byte < statement.start_byte
-    ]
-    if not earlier:
+    if all(one.other for one in exits_around(statement, found.state, "")):
         refuse(found.first.site, f"whether there is a state ({found.state}) is not known there")
     return ""
 

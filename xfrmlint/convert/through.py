@@ -22,8 +22,8 @@ from xfrmlint.c.unit import below, node_text, parse
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import OFFLOAD_OK, XMIT, XSO
 from xfrmlint.convert.edits import Edit
-from xfrmlint.convert.layout import line_start
-from xfrmlint.convert.reads import Context
+from xfrmlint.convert.fate import Context
+from xfrmlint.convert.layout import line_start, without_lines
 from xfrmlint.convert.written import Written, read_once, refuse, written
 from xfrmlint.kernel.doors import CONTROL, DATAPATH
 from xfrmlint.program.reach import Reached, reached
@@ -185,7 +185,7 @@ def _calls(context: Context, one: Written) -> Iterator[Written]:
         if one.path != called.view.path and not one.path.endswith(".h"):
             refuse(site, f"{why}; it is called from another file, {called.view.path}")
         found = True
-        before, after = _around(form, called.node, _cast(one.view, called.view, called.node))
+        before, after = _around(form, called.node, _cast(one.view))
         state = arguments_of(called.node)[form.position]
         their = site._replace(
             function=called.view.function,
@@ -208,25 +208,15 @@ def _returned(one: Written) -> Form | None:
     return _form_in(value, one.span, one.state, tuple(one.view.parameters))
 
 
-def _cast(helper: View, caller: View, call: Node) -> str:
+def _cast(helper: View) -> str:
     """Return the cast that what a function returns is worth where it is called; mostly none."""
-    result, parent = helper.result, call.parent
-    whole = helper.node.child_by_field_name("type")
-    if result is None or whole is None or (result.base, result.pointers) == ("unsigned long", 0):
+    result, kind = helper.result, helper.node.child_by_field_name("type")
+    if result is None or kind is None or (result.base, result.pointers) == ("unsigned long", 0):
         return ""
-    cast = f"({node_text(whole)}{' ' * bool(result.pointers)}{'*' * result.pointers})"
-    named = None
-    if parent is not None and parent.type in ("init_declarator", "assignment_expression"):
-        named = parent.child_by_field_name("left") or parent.child_by_field_name("declarator")
-    while named is not None and named.type == "pointer_declarator":
-        named = named.named_children[-1]
-    local = caller.local(node_text(named), call.start_byte) if named is not None else None
-    same = local is not None and (local.type.base, local.type.pointers) == result[:2]
+    cast = f"({node_text(kind)}{' ' * bool(result.pointers)}{'*' * result.pointers})"
     returned = helper.body.named_children[0].named_children[0] if helper.body is not None else None
-    is_cast = returned is not None and node_text(returned).replace(" ", "").startswith(
-        cast.replace(" ", "")
-    )
-    return "" if is_cast or (same and not result.pointers) else cast
+    text = node_text(returned).replace(" ", "") if returned is not None else ""
+    return "" if text.startswith(cast.replace(" ", "")) else cast
 
 
 def without_use(
@@ -253,11 +243,8 @@ def without_use(
 def _gone(macro: Macro, text: bytes) -> Edit:
     """Return the edit that takes a macro away, with the comment of one line that stands above."""
     start = line_start(text, macro.define)
-    end = text.find(b"\n", macro.start + len(macro.body)) + 1
     above = line_start(text, start - 1) if start else start
     line = text[above:start].strip()
     if line.startswith(b"/*") and line.endswith(b"*/") and line.count(b"*/") == 1:
         start = above
-    if text[:start].endswith(b"\n\n") and text[end : end + 1] == b"\n":
-        end += 1
-    return Edit(macro.path, start, end, b"")
+    return without_lines(macro.path, text, start, macro.start + len(macro.body))

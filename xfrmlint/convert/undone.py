@@ -5,11 +5,12 @@ to set the function's own variables. What is not known may take something.
 """
 
 import re
+from collections.abc import Callable, Iterator
 
 from tree_sitter import Node
 
 from xfrmlint.c.expression import LOOPS, above, arguments_of, around, bare, called_by
-from xfrmlint.c.jumps import LEAVING, last_in, last_statement
+from xfrmlint.c.jumps import LEAVING, last_statement
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.effects import CHANGES, HARMLESS, UNDOES, Effect, Effects, target_of
@@ -35,37 +36,27 @@ OTHERS = "is for what could not be had there"
 _PARTS = ("if_statement", "else_clause", "for_statement", "while_statement", "switch_statement")
 
 
-def is_same_to_leave(effects: Effects, view: View, one: Node, other: Node) -> bool:
-    """Tell whether nothing has to be undone for what is done between two statements."""
+def done_between(effects: Effects, view: View, one: Node, other: Node) -> str:
+    """Return what is done between two statements that may have to be undone; empty if nothing."""
     first, last = sorted((one, other), key=lambda node: node.start_byte)
-    same = _loop(one) == _loop(other)
-    return same and is_untouched(effects, view, first.end_byte, last.start_byte)
+    if _loop(one) != _loop(other):
+        return "what another turn of the loop does"
+    return next(done_in(effects, view, range(first.end_byte, last.start_byte)), "")
 
 
-def is_untouched(effects: Effects, view: View, start: int, end: int) -> bool:
-    """Tell whether nothing but a function's own variables is changed between two offsets."""
-    return all(
-        effects.words(view, node) <= HARMLESS
-        for node in below(view.node)
-        if node.type in CHANGES and start <= node.start_byte < end
-    )
+def done_in(
+    effects: Effects, view: View, span: range, besides: Callable[[Node], bool] = lambda _: False
+) -> Iterator[str]:
+    """Yield what changes more in a part of a function than its own variables.
 
-
-def locked_between(effects: Effects, view: View, one: Node, other: Node) -> str:
-    """Return what begins a section between two statements, or may; empty if nothing does.
-
-    What the handle leads to is only there for as long as the section that it was read in.
+    besides: of which that does not count.
     """
-    first, last = sorted((one, other), key=lambda node: node.start_byte)
-    between = range(first.end_byte, last.start_byte)
-    calls = [n for n in below(view.node) if n.type == "call_expression" and n.start_byte in between]
-    found = [effect for call in calls for effect in sorted(effects.of_call(view, call))]
-    # What is not known may begin one.
-    for word in ("locks", ""):
-        for effect in found:
-            if effect.does == word:
-                return f"{effect.who}()" if word else effect.who
-    return ""
+    for node in below(view.node):
+        if node.type in CHANGES and node.start_byte in span and not besides(node):
+            for effect in sorted(effects.of(view, node)):
+                if effect.does not in HARMLESS:
+                    called = effect.does and node.type == "call_expression"
+                    yield f"{effect.who}()" if called and effect.does not in _STORES else effect.who
 
 
 def owed_at(effects: Effects, view: View, statement: Node, branch: Node) -> str:
@@ -87,8 +78,8 @@ def owed_at(effects: Effects, view: View, statement: Node, branch: Node) -> str:
             continue
         if any(_OWED[does] in effects.words(view, one) for one in later):
             continue
-        exit_ = statements_on(view, branch)
-        ends = bool(exit_) and last_in(exit_[-1]) == "return_statement"
+        exit_ = list(statements_on(view, branch))
+        ends = bool(exit_) and exit_[-1].type == "return_statement"
         if not ends and _loop(call) != _loop(statement):
             # The next turn goes on with it.
             continue

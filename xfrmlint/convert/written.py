@@ -5,12 +5,12 @@ from typing import NamedTuple, NoReturn
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare, called_by, given_to
+from xfrmlint.c.expression import arguments_of, around, assigned_in, bare, called_by, given_to
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import below, declarator_name, node_text
+from xfrmlint.c.unit import Place, below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
-from xfrmlint.convert.edits import Reason, Refused
+from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.kernel.functions import effect_named, function_named
 from xfrmlint.program.sites import Site
 
@@ -56,6 +56,24 @@ class Written(NamedTuple):
     def made_of(self, handle: str) -> bytes:
         """Return what stands for the access where an expression has the handle."""
         return f"{self.before}{handle}{self.after}".encode("utf-8", "surrogateescape")
+
+
+class Reads(NamedTuple):
+    """The reads of a function. statement: the one with the first. device: that is at work.
+
+    handed: the edits by which callers hand that down.
+    """
+
+    reads: tuple[Written, ...]
+    statement: Node
+    state: str
+    device: str
+    handed: tuple[Edit, ...]
+
+    @property
+    def first(self) -> Written:
+        """The first of them."""
+        return self.reads[0]
 
 
 def read_once(access: Node) -> Node:
@@ -141,6 +159,14 @@ def stands_in_branch(reader: Reader, view: View, node: Node) -> bool:
     return depth != 0
 
 
+def node_at(view: View, place: Place, kind: str) -> Node | None:
+    """Return the node of a kind that stands at a place of a function's file, or around it."""
+    if place.path != view.path:
+        return None
+    offset = view.corpus.unit(place.path).offset(place.line, place.column)
+    return around(view.node.descendant_for_byte_range(offset, offset), kind)
+
+
 def has_branches(reader: Reader, view: View, start: int, end: int) -> bool:
     """Tell whether a piece of a function has branches of an #if, settled or not."""
     return _DIRECTIVE.search(reader.corpus.data(view.path), start, end) is not None
@@ -188,11 +214,8 @@ def names_set_by(statement: Node) -> set[str]:
     if statement.type == "declaration":
         named = map(declarator_name, statement.children_by_field_name("declarator"))
         return {node_text(one) for one in named if one is not None}
-    inner = statement.named_children[0] if statement.named_child_count else None
-    if statement.type != "expression_statement" or inner is None:
-        return set()
-    left = inner.child_by_field_name("left") if inner.type == "assignment_expression" else None
-    return {node_text(left)} if left is not None and left.type == "identifier" else set()
+    made = assigned_in(statement)
+    return {node_text(made.target)} if made and made.target.type == "identifier" else set()
 
 
 def is_declared(name: Node) -> bool:
