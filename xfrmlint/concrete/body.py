@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from tree_sitter import Node
 
@@ -24,9 +24,12 @@ from xfrmlint.c.syntax import (
     inside,
 )
 from xfrmlint.c.unit import node_text
-from xfrmlint.c.view import Local, View
-from xfrmlint.concrete.names import Names, Source
-from xfrmlint.concrete.primitives import ONCE
+from xfrmlint.c.view import Local
+from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.primitives import reads_once
+
+if TYPE_CHECKING:
+    from xfrmlint.concrete.sources import Sources
 
 _SEQUENCED = ("&&", "||")
 
@@ -68,7 +71,7 @@ class Prepared(NamedTuple):
 class Body:
     """A source's instructions and variables, made once and when they are come to."""
 
-    def __init__(self, source: Source, names: Names) -> None:
+    def __init__(self, source: Source, names: "Sources") -> None:
         self.source = source
         self.view = source.view
         statements = self.view.body.named_children if self.view.body is not None else []
@@ -148,7 +151,7 @@ class Body:
             while node is not None and node.type == "parenthesized_expression":
                 node = node.parent
             call = node.parent if node is not None and node.type == "argument_list" else None
-            self._once[one] = call is not None and ONCE.fullmatch(called_by(call)) is not None
+            self._once[one] = call is not None and reads_once(called_by(call))
         return self._once[one]
 
     def refused(self, made: Declaration) -> str:
@@ -156,12 +159,6 @@ class Body:
         if made.node not in self._refused:
             self._refused[made.node] = _refused(made)
         return self._refused[made.node]
-
-
-class Bodied(Names, Protocol):
-    """The same, and what was made of the functions that were run, by their views."""
-
-    bodies: dict[View, Body]
 
 
 def _refused(made: Declaration) -> str:

@@ -18,8 +18,7 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import spaces
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.bodies import CALLED, Bodies, OwnMacros, bodies_of, reached
-from xfrmlint.concrete.kernel import changes_world, kernels_own, stores_nothing
-from xfrmlint.concrete.primitives import known
+from xfrmlint.concrete.primitives import changes_world, is_given, stores_nothing
 from xfrmlint.contract.words import DEVICE, OPS, PACKET, STATE, XFRM, XSO
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.kernel.places import HEADERS
@@ -235,7 +234,7 @@ class Slices:
         if name not in self._cores:
             header = self._reader.corpus.data(XFRM)
             word = name.encode()
-            self._cores[name] = word in header and not (known(name) or kernels_own(name))
+            self._cores[name] = word in header and not is_given(name)
             if self._cores[name]:
                 declared = rb"^(?:[A-Za-z_][\w \t*]*[ \t*])?%s\s*\(" % re.escape(word)
                 self._cores[name] = re.search(declared, header, re.M) is not None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import blank, spaces
-from xfrmlint.c.configuration import Configuration, branch_truth, compiled
+from xfrmlint.c.configuration import ALL_ON, Configuration, branch_truth, compiled
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.corpus import stands_in, words
 from xfrmlint.c.ctype import CType
@@ -23,7 +23,7 @@ from xfrmlint.c.unit import Item, Unit, below, node_text, outline, parse
 from xfrmlint.c.view import View
 from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.names import Declared, Source
-from xfrmlint.concrete.primitives import does, does_nothing, known
+from xfrmlint.concrete.primitives import does, is_given
 from xfrmlint.concrete.slices import Lost, Slices
 from xfrmlint.contract.words import DEVICE, HANDLE, STATE, XFRM, Contract
 from xfrmlint.contract.words import Function as Core
@@ -44,6 +44,8 @@ _FROM_NAME = re.compile(rb"\s*=\s*(\w+)\s*;")
 _FAR = 100
 _KEY = rb"\bDEFINE_STATIC_KEY_(TRUE|FALSE)(?:_RO)?\s*\(\s*%s\s*\)"
 _SETS_KEY = r"static_(branch|key)_(slow_)?(inc|dec|enable|disable)\w*\(&?\s*%s\b"
+# Bytes of a driver's function that is still run; what is longer has never come to its end.
+LONGEST = 5000
 # Elements of an array whose size can't be read.
 _UNSAID = 64
 
@@ -69,14 +71,12 @@ class _Seen(NamedTuple):
 
 
 class Sources:
-    """The functions of one tree, ready to be evaluated; implements `Names`.
+    """The functions of one tree, ready to be evaluated.
 
     configuration: the CONFIG_ options that are settled. near: only definitions and macros of files
     whose path starts so are used (all that the includes reach, if empty). contract: what the tree
-    calls things. kept: macros that are not expanded. longest: bytes of a function
-    that is still prepared, if not 0. nothing: functions that are not even told their arguments.
-    home: a file of the driver whose code is run, if it is one's. own: the options for that
-    driver's files. slices: what of that driver's functions is not run.
+    calls things. home: a file of the driver whose code is run in a world, if it is one's. slices:
+    what of that driver's functions is not run.
     """
 
     def __init__(
@@ -84,19 +84,13 @@ class Sources:
         reader: Reader,
         configuration: Configuration,
         near: Sequence[str] = (),
-        kept: Callable[[str], bool] = known,
-        longest: int = 0,
-        nothing: Callable[[str], bool] = does_nothing,
         home: str = "",
-        own: Configuration | None = None,
         slices: Slices | None = None,
     ) -> None:
         self._home = home
         self._slices = slices
-        self._options = own
-        self._longest = longest
-        self._kept = kept
-        self._nothing = nothing
+        # Of a driver's own files all options are on.
+        self._options = ALL_ON if home else None
         self.constants = Constants(reader.types)
         self.bodies: dict[View, Body] = {}
         self._reader = reader
@@ -290,7 +284,7 @@ class Sources:
         if self._slices is not None:
             left = self._slices.of(item.name, path, unit.text, item.node)
             text, sliced = left[item.start : item.end], left != unit.text
-        if self._longest and len(b" ".join(text.split())) > self._longest:
+        if self._home and len(b" ".join(text.split())) > LONGEST:
             return Source(item.name, path, line, plain, f"{item.name}() is too long", line)
         key = (path, item.start, text)
         if key not in self._expanded:
@@ -338,7 +332,7 @@ class Sources:
             at = start + match.start()
             head = _WORD.match(unit.data, at)
             name = head.group().decode() if head is not None else "while"
-            macro = None if name == "while" or self._kept(name) else self.macro(name, unit.path)
+            macro = None if name == "while" or self._is_kept(name) else self.macro(name, unit.path)
             if macro is not None:
                 macros[name] = macro
                 left[match.start() : match.start() + len(name)] = name.encode()
@@ -373,7 +367,7 @@ class Sources:
             if node.type != "identifier":
                 continue
             name = node_text(node)
-            if name in asked or self._kept(name):
+            if name in asked or self._is_kept(name):
                 continue
             if view.local(name, node.start_byte) is not None:
                 continue
@@ -482,7 +476,11 @@ class Sources:
 
     def does(self, name: str) -> Function:
         """Return what a macro or function of the kernel's does that has no effect but that."""
-        return does(name, self._nothing(name))
+        return does(name, bool(self._home))
+
+    def _is_kept(self, name: str) -> bool:
+        """Tell whether a macro is not expanded."""
+        return is_given(name, bool(self._home))
 
     def resolved(self, kind: CType, path: str) -> CType:
         """Return a type with typedefs followed."""

@@ -22,8 +22,8 @@ from xfrmlint.concrete.kernel import (
     Unscripted,
 )
 from xfrmlint.concrete.kernel import Deed as Done
-from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.owner import Owner, parameters, port_of, ports_in
+from xfrmlint.concrete.names import Source, parameters
+from xfrmlint.concrete.owner import Owner, port_of, ports_in
 from xfrmlint.concrete.question import ask
 from xfrmlint.concrete.sources import Sources
 from xfrmlint.concrete.states import xso_of

@@ -236,6 +236,23 @@ class _Made:
         return Fault(FaultKind.ARGUMENT, f"{self._slot}() is called with {what}")
 
 
+def open_state(contract: Contract, held: Mapping[str, Value]) -> Struct:
+    """Return a state of which no more is known than what members hold, by their roles."""
+    xso = xso_of(contract, open=True)
+    for role, value in held.items():
+        if role in contract.members:
+            xso.put_at(contract.member(role), value)
+    return Struct("x", STATE, open=True).put(XSO, xso)
+
+
+def open_device(slots: Mapping[str, Value]) -> Struct:
+    """Return a device of which no more is known than its ops table has in some slots."""
+    ops = Struct("ops", OPS, open=True)
+    for name, value in slots.items():
+        ops.put(name, value)
+    return Struct("dev", DEVICE, open=True).put(NETDEV_OPS, Pointer(ops))
+
+
 def xso_of(contract: Contract, open: bool = False) -> Struct:
     """Return a state's xso, with the structs in it that count. open: more is made on demand."""
     xso = Struct(f"x->{XSO}", contract.offload, open=open)

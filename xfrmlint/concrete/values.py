@@ -136,6 +136,13 @@ class Struct:
             raise KeyError(path)
         return found.value if isinstance(found, Cell) else found
 
+    def within(self, name: str) -> "Struct":
+        """Return a struct that is embedded in it. Raises KeyError."""
+        found = self.fields[name]
+        if not isinstance(found, Struct):
+            raise KeyError(name)
+        return found
+
     def copy(self, name: str) -> "Struct":
         """Return a struct of the same contents."""
         made = Struct(name, self.kind, self.open, fresh=self.fresh)
