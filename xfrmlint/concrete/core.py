@@ -15,13 +15,14 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.concrete.choices import MOST_RUNS, Settled, choices
+from xfrmlint.concrete.cores import core_definitions
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
 from xfrmlint.concrete.handles import handle_value
 from xfrmlint.concrete.names import Source, parameters
 from xfrmlint.concrete.resolver import resolver_source, value_text
 from xfrmlint.concrete.runs import Runs
-from xfrmlint.concrete.sources import Sources, core_definitions, core_files
+from xfrmlint.concrete.sources import Sources, core_files
 from xfrmlint.concrete.states import open_device, open_state, states
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import (

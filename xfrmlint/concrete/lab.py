@@ -13,14 +13,17 @@ from xfrmlint.c.view import View
 from xfrmlint.concrete.bodies import bodies_of, owners_files
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.core import may_clear_where_add_fails
+from xfrmlint.concrete.cores import core_definitions
 from xfrmlint.concrete.evaluate import ENDLESS
 from xfrmlint.concrete.faults import Outside
+from xfrmlint.concrete.lowers import OFFLOADS
 from xfrmlint.concrete.names import Source, parameters
 from xfrmlint.concrete.owner import Owner, owner_of
 from xfrmlint.concrete.resolver import in_worlds
+from xfrmlint.concrete.scene import Blamed, Scene
 from xfrmlint.concrete.slices import Slices
-from xfrmlint.concrete.sources import Sources, core_definitions
-from xfrmlint.concrete.stage import OFFLOADS, Blamed, Code, Scene, Stage
+from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.stage import Code, Stage
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
