@@ -3,7 +3,7 @@
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -80,15 +80,15 @@ class Sources(Texts):
         self._configuration = configuration
         self._near = tuple(near)
         self._found: dict[tuple[str, str], Source | None] = {}
-        self._units: dict[str, Unit] = {}
+        self.macro = cache(self._macro)
+        self.unit = cache(self._left)
         self._wanted: frozenset[tuple[str, str]] = frozenset()
         self._saved: dict[frozenset[tuple[str, str]], _Prepared] = {}
         self._made: dict[tuple[str, int], Source] = {}
         self._expanded: dict[tuple[str, int, bytes], Source] = {}
         self._doubtful: set[tuple[str, str]] = set()
-        self._seen: dict[str, _Seen] = {}
-        self._defined: dict[tuple[str, str], Macro | None] = {}
-        self._keys: dict[str, bool | None] = {}
+        self._macros_seen = cache(self._all_macros_of)
+        self._begins = cache(self._first_value)
         # What static keys that are set somewhere were decided to be in a run.
         self.decided: dict[str, bool] = {}
         self.decide: Callable[[], bool] | None = None
@@ -317,17 +317,14 @@ class Sources(Texts):
                     return f"a part of it is under {branch.condition}", unit.line(branch.start)
         return None
 
-    def unit(self, path: str) -> Unit:
+    def _left(self, path: str) -> Unit:
         """Return a file without what the configuration leaves out; every offset stays true."""
-        if path not in self._units:
-            written = self._corpus.unit(path)
-            data = bytearray(written.data)
-            for branch in written.blanked.branches:
-                if branch_truth(written, branch, self._of(path)) is False:
-                    data[branch.start : branch.end] = spaces(bytes(data[branch.start : branch.end]))
-            same = data == written.data
-            self._units[path] = written if same else self._corpus.left(written, bytes(data))
-        return self._units[path]
+        written = self._corpus.unit(path)
+        data = bytearray(written.data)
+        for branch in written.blanked.branches:
+            if branch_truth(written, branch, self._of(path)) is False:
+                data[branch.start : branch.end] = spaces(bytes(data[branch.start : branch.end]))
+        return written if data == written.data else self._corpus.left(written, bytes(data))
 
     def _macros_of(self, view: View, asked: set[str], start: int) -> dict[str, Macro]:
         """Return the macros that a function uses and that have not been asked for yet."""
@@ -349,13 +346,6 @@ class Sources(Texts):
                 found[name] = macro
         return found
 
-    def macro(self, name: str, path: str) -> Macro | None:
-        """Return the one definition of a macro that `path` sees; None if it isn't plain."""
-        key = (name, path)
-        if key not in self._defined:
-            self._defined[key] = self._macro(name, path)
-        return self._defined[key]
-
     def may_define(self, name: str, path: str) -> bool:
         """Tell whether a macro that `path` sees is not plain, or need not be there."""
         return self.macro(name, path) is None and (name, path) in self._doubtful
@@ -370,6 +360,7 @@ class Sources(Texts):
         return found._replace(body=text)
 
     def _macro(self, name: str, path: str) -> Macro | None:
+        """Return the one definition of a macro that `path` sees; None if it isn't plain."""
         word = name.encode("utf-8", "surrogateescape")
         names, files = self._macros_seen(path)
         for place, defined in files if any(word in some for some in names) else ():
@@ -427,17 +418,13 @@ class Sources(Texts):
     def _of_headers(self) -> _Seen:
         return self._defined_in(self._headers)
 
-    def _macros_seen(self, path: str) -> _Seen:
+    def _all_macros_of(self, path: str) -> _Seen:
         """Return the names of all macros that a file sees, and those of each file with some."""
-        if path not in self._seen:
-            if self._home:
-                own = self._defined_in(self._corpus.local(path) or [path])
-                headers = self._of_headers
-                seen = _Seen((*own.names, *headers.names), [*own.files, *headers.files])
-            else:
-                seen = self._defined_in(self._seen_by(path))
-            self._seen[path] = seen
-        return self._seen[path]
+        if not self._home:
+            return self._defined_in(self._seen_by(path))
+        own = self._defined_in(self._corpus.local(path) or [path])
+        headers = self._of_headers
+        return _Seen((*own.names, *headers.names), [*own.files, *headers.files])
 
     def _defined_in(self, paths: Iterable[str]) -> _Seen:
         seen = ((place, self._corpus.defines(place)) for place in paths)
@@ -473,16 +460,14 @@ class Sources(Texts):
 
         Else either, where that is decided; None where it is not, or if there is no such key.
         """
-        if key not in self._keys:
-            self._keys[key] = self._begins(key)
-        begins = self._keys[key]
+        begins = self._begins(key)
         if begins is None or not self._corpus.tree.search(_SETS_KEY % re.escape(key)):
             return begins
         if self.decide is not None and key not in self.decided:
             self.decided[key] = self.decide()
         return self.decided.get(key)
 
-    def _begins(self, key: str) -> bool | None:
+    def _first_value(self, key: str) -> bool | None:
         defined = re.compile(_KEY % re.escape(key).encode())
         texts = map(self._corpus.data, core_files(self._reader, key) if key.isidentifier() else ())
         found = [match.group(1) for text in texts for match in defined.finditer(text)]

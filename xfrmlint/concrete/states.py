@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from xfrmlint.c.ctype import CType
@@ -100,20 +101,10 @@ Question = Callable[[Case], _Answer]
 Looked = Callable[[Question[Any]], None]
 
 
-def _owner(case: Case) -> str | None:
-    return case.state.owner
-
-
-def _pinned(case: Case) -> str | None:
-    return case.state.pinned
-
-
-def _handle(case: Case) -> int:
-    return case.state.handle
-
-
-def _lower(case: Case) -> str | None:
-    return case.lower
+_owner: Question[str | None] = attrgetter("state.owner")
+_pinned: Question[str | None] = attrgetter("state.pinned")
+_handle: Question[int] = attrgetter("state.handle")
+_lower: Question[str | None] = attrgetter("lower")
 
 
 def _ops_of(name: str | None, case: Case) -> str | None:

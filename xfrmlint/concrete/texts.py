@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from tree_sitter import Node
 
@@ -43,8 +44,8 @@ class Texts:
         self._corpus = reader.corpus
         self._home = home
         self._slices = slices
-        self._own: dict[tuple[str, str], bool] = {}
-        self._handles: dict[tuple[str, str], bool] = {}
+        self.begins_with_zero = cache(self._begins_with_zero)
+        self.own_device = cache(self._keeps_own_device)
 
     def _around(self, path: str) -> Sequence[str]:
         """Return the files of the module that a file is part of."""
@@ -139,17 +140,11 @@ class Texts:
                     return asked.group(1).decode()
         return ""
 
-    def begins_with_zero(self, name: str, path: str) -> bool:
+    def _begins_with_zero(self, name: str, path: str) -> bool:
         """Tell whether the code around `path` keeps nothing but handles, or counts, in a member.
 
         Then it is 0 at birth, as all of a device's private data: no number that was set elsewhere.
         """
-        key = (name, path)
-        if key not in self._handles:
-            self._handles[key] = self._holds_handles(name, path)
-        return self._handles[key]
-
-    def _holds_handles(self, name: str, path: str) -> bool:
         handle = re.compile(rb"\b%s\b" % re.escape(self.contract.word(HANDLE).encode()))
         values: list[bytes] = []
         counted = False
@@ -173,17 +168,11 @@ class Texts:
                     if text[at - 1 : at] == b"." or text[at - 2 : at] == b"->":
                         yield text, at, at + len(word)
 
-    def own_device(self, name: str, path: str) -> bool:
+    def _keeps_own_device(self, name: str, path: str) -> bool:
         """Tell whether the code around `path` keeps a net_device in its own private data there.
 
         It does so as `p = netdev_priv(dev); p->name = dev;`, whatever these are called.
         """
-        key = (name, path)
-        if key not in self._own:
-            self._own[key] = self._keeps_own(name, path)
-        return self._own[key]
-
-    def _keeps_own(self, name: str, path: str) -> bool:
         for text, start, end in self._uses(name, path):
             private = _PRIVATE.search(text, max(0, start - _FAR), start)
             device = _FROM_NAME.match(text, end)
