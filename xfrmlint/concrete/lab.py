@@ -10,6 +10,7 @@ from typing import NamedTuple
 from xfrmlint.c.configuration import ON
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
+from xfrmlint.concrete.asking import Code
 from xfrmlint.concrete.bodies import bodies_of, owners_files
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.core import may_clear_where_add_fails
@@ -23,7 +24,7 @@ from xfrmlint.concrete.resolver import in_worlds
 from xfrmlint.concrete.scene import Blamed, Scene
 from xfrmlint.concrete.slices import Slices
 from xfrmlint.concrete.sources import Sources
-from xfrmlint.concrete.stage import Code, Stage
+from xfrmlint.concrete.stage import Stage
 from xfrmlint.contract.words import (
     ADD,
     DELETE,

@@ -5,30 +5,25 @@ what they leave. A lower device's add writes a handle of its own into the field,
 who was asked for what. Whatever can't be run ends the story without an answer.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
+from xfrmlint.concrete.asking import Asking, Code
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, Outside
-from xfrmlint.concrete.handles import as_number, handle_value
+from xfrmlint.concrete.handles import as_number
+from xfrmlint.concrete.kernel import Deed as Done
 from xfrmlint.concrete.kernel import (
-    NOWHERE,
     Event,
     Kernel,
-    Unscripted,
 )
-from xfrmlint.concrete.kernel import Deed as Done
 from xfrmlint.concrete.lowers import Lowers
 from xfrmlint.concrete.names import Source, parameters
-from xfrmlint.concrete.owner import Owner, port_of, ports_in
-from xfrmlint.concrete.question import ask
-from xfrmlint.concrete.scene import Answer, Blamed, Reading, Scene
-from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.owner import port_of, ports_in
+from xfrmlint.concrete.scene import Answer, Blamed, Scene
 from xfrmlint.concrete.states import xso_of
-from xfrmlint.concrete.trace import StepKind
-from xfrmlint.concrete.values import NULL, Address, Cell, Function, Pointer, Struct, Value, Void
+from xfrmlint.concrete.values import NULL, Cell, Function, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
@@ -48,7 +43,6 @@ from xfrmlint.contract.words import (
     XSO,
     Slot,
 )
-from xfrmlint.kernel.places import is_core
 from xfrmlint.model.predicates import Broken, broken
 from xfrmlint.model.stories import Deed, Step, Story
 from xfrmlint.model.worlds import Mode, U, World
@@ -57,24 +51,6 @@ from xfrmlint.model.worlds import Mode, U, World
 _MOVING = (Deed.FAIL_OVER, Deed.LEAVE, Deed.JOIN)
 # IFF_SLAVE: what made it a port was not run.
 _SLAVE = 0x800
-# A number that no add returns.
-NO_HANDLE = -1
-
-
-class Code(NamedTuple):
-    """What is run. core: by the slot that each calls.
-
-    cleared: members that the core may clear where an add fails, if its own code is not run. sends:
-    whether what transmits can be run, as soon as that was tried.
-    """
-
-    sources: Sources
-    resolver: Source | None
-    core: Mapping[str, Source]
-    owner: Owner
-    given: Mapping[str, int]
-    cleared: frozenset[str]
-    sends: list[bool]
 
 
 class Stage:
@@ -103,6 +79,7 @@ class Stage:
             given=code.given,
             lost=code.sources.lost,
         )
+        self.asking = Asking(code, self.kernel, self.x)
         self.lowers = Lowers(self.contract, story, self.kernel)
         self.promises = self.lowers.promises
         self.refused = False
@@ -162,11 +139,12 @@ class Stage:
         carries = frozenset[str]() if self.refused else self._carries()
         self.kernel.seen = set()
         asks = self.code.resolver is not None
-        answers = [self._ask(asking) for asking in self.promises] if asks else []
+        answers = [self.asking.answer(asking) for asking in self.promises] if asks else []
         rewritten = self._rewritten(self.kernel.seen) if not self.refused else ()
         self.kernel.seen = None
         world = self._world(carries)
         handed = self.lowers.asked and not self.refused
+        moved = any(step.deed is Deed.FAIL_OVER for step in self.story.steps)
         found = [told for answer in answers for told in self._wrong(world, answer)]
         if found and self.kernel.unset:
             raise self._supposed()
@@ -182,7 +160,7 @@ class Stage:
             tuple(found),
             tuple(self.steps),
             tuple(self.kernel.supposed),
-            self._reading() if handed else None,
+            self.asking.reading(tuple(self.promises)) if handed and moved else None,
             self.refused,
             self.kernel.populated,
             bool(self.kernel.unset),
@@ -222,47 +200,6 @@ class Stage:
         if promise is None or flags is None:
             return False
         return (f"{name}'s {NETDEV_OPS}", flags.name) in self.kernel.looked
-
-    def _reading(self) -> Reading | None:
-        """Return how the resolver reads a state that was moved, through the owner's callback."""
-        moved = any(step.deed is Deed.FAIL_OVER for step in self.story.steps)
-        if not moved or self.contract.slot(RESOLVE) not in self.code.owner.slots:
-            return None
-        named = [self.contract.member(role) for role in (OWNER, PINNED, HANDLE)]
-        longest: tuple[str, ...] = ()
-        for device in self.promises:
-            try:
-                trace = self._asked(device).trace
-            except Outside:
-                continue
-            read = [s.field for s in trace if s.kind is StepKind.READ and s.object == self.xso.name]
-            longest = max(longest, tuple(name for name in read if name in named), key=len)
-
-        def handle(values: Sequence[str | int | None], device: str) -> int | None:
-            self.kernel.scripted = frozenset(named)
-            self.kernel.script = [
-                (name, self._value_of(value)) for name, value in zip(longest, values, strict=True)
-            ]
-            try:
-                found = self._asked(device).value
-            except (Outside, Unscripted):
-                return None
-            finally:
-                self.kernel.script = None
-            return found.value if isinstance(found, Int) else None
-
-        return Reading(longest, handle)
-
-    def _value_of(self, value: str | int | None) -> Value:
-        if isinstance(value, str):
-            return Pointer(self.devices[value])
-        return NULL if value is None else handle_value(self.contract, value)
-
-    def _asked(self, asking: str) -> Result:
-        device, resolver = Pointer(self.devices[asking]), self.code.resolver
-        if resolver is None:
-            raise Outside("there is no resolver", self.code.owner.path, 0)
-        return ask(resolver, self.code.sources, Pointer(self.x), device, self.kernel)
 
     def _run(self, source: Source, arguments: Sequence[Value]) -> Result:
         current = self.code.sources.current(source)
@@ -498,32 +435,6 @@ class Stage:
             self.code.sends.append(bool(self.kernel.sent))
         del self.kernel.events[before:]
         return frozenset(self.kernel.sent)
-
-    def _ask(self, asking: str) -> Answer:
-        """Ask the tree's resolver for a device."""
-        before = len(self.kernel.events)
-        try:
-            result = self._asked(asking)
-        except Outside as error:
-            where = f" ({error.path}:{error.line})" if error.path else ""
-            return Answer(asking, None, f"{error.reason}{where}", False)
-        value = result.value
-        read = [e.at for e in self.kernel.events[before:] if self._owner_reads_handle(e)]
-        del self.kernel.events[before:]
-        read_at = read[-1] if read else NOWHERE
-        callback = self.contract.slot(RESOLVE)
-        called = any(s.kind is StepKind.CALL and s.object == callback for s in result.trace)
-        if isinstance(value, Address | Pointer):
-            # Where something lies is no lower's handle.
-            return Answer(asking, NO_HANDLE, "", called, read_at)
-        if not isinstance(value, Int):
-            reason = value.text if isinstance(value, Fault) else "no number"
-            return Answer(asking, None, reason, called)
-        return Answer(asking, value.value, "", called, read_at)
-
-    def _owner_reads_handle(self, event: Event) -> bool:
-        read = event.deed is Done.READS and event.member == self.contract.member(HANDLE)
-        return read and not is_core(event.at.path)
 
     def _wrong(self, world: World, answer: Answer) -> Iterator[tuple[Broken, Blamed]]:
         """Yield what an answer breaks, and the function that it is owed to."""
