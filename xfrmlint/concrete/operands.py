@@ -27,6 +27,7 @@ from xfrmlint.c.syntax import (
     Conditional,
     Expression,
     Literal,
+    Member,
     Name,
     Opaque,
     Temporary,
@@ -36,7 +37,7 @@ from xfrmlint.c.syntax import (
 )
 from xfrmlint.c.types import written_type
 from xfrmlint.concrete.memory import Memory
-from xfrmlint.concrete.values import Pointer
+from xfrmlint.concrete.values import Cell, Pointer, Struct
 
 _TYPEOF = CType(TYPEOF)
 # __builtin_expect(!!(x), n): a long (linux/compiler.h).
@@ -100,7 +101,27 @@ class Operands(Memory):
             return _RETURNS[name]
         kind = variable.type if variable is not None else None
         kind = kind or self.names.declared(self._frames[-1].body.view, one.node)
+        if kind is None and isinstance(one, Member):
+            kind = self._held_as(one.name)
         return self._scalar(kind, one.start) if kind is not None else self._untyped(one)
+
+    def _held_as(self, field: str) -> CType | None:
+        """Return the type of a field by its name among the structs in reach; they have to agree."""
+        found: set[CType] = set()
+        seen: set[int] = set()
+        stack: list[object] = [c for frame in self._frames for c in frame.cells.values()]
+        while stack:
+            now = stack.pop()
+            now = now.value if isinstance(now, Cell) else now
+            now = now.target if isinstance(now, Pointer) else now
+            if not isinstance(now, Struct) or id(now) in seen:
+                continue
+            seen.add(id(now))
+            stack += now.fields.values()
+            cell = now.fields.get(field)
+            if isinstance(cell, Cell) and cell.type is not None:
+                found.add(cell.type)
+        return found.pop() if len(found) == 1 else None
 
     def _untyped(self, one: Expression) -> IntType:
         raise self._outside("the type of an operand that is not evaluated", one.start)

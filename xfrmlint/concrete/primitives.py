@@ -3,8 +3,6 @@
 What each of them does is said by the [[run]] rows of functions.toml.
 """
 
-from functools import cache
-
 from xfrmlint.kernel.functions import Function, function_named, run_named
 
 # Known in whatever is run; the rest of the words is about the objects of a world.
@@ -15,10 +13,9 @@ _STORE_NOTHING = (*_IDLE, "succeeds", "looks", "bit", "listed")
 _UNEVALUATED = Function(flags=frozenset({"unevaluated"}))
 
 
-@cache
 def word_of(name: str, in_world: bool = True) -> str:
     """Return in a word what a function does; nothing if it is read from the tree."""
-    word = run_named(name) or ("idle" if function_named(name).is_("prints") else "")
+    word = run_named(name)
     return word if word in _ALWAYS or (in_world and word != "looks") else ""
 
 
@@ -34,7 +31,7 @@ def reads_once(name: str) -> bool:
 
 def stores_nothing(name: str) -> bool:
     """Tell whether a function stores nothing in a world, whatever it is told."""
-    return (word_of(name) or run_named(name)) in _STORE_NOTHING
+    return run_named(name) in _STORE_NOTHING
 
 
 def changes_world(name: str) -> bool:

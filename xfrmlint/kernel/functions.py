@@ -200,6 +200,7 @@ class Models:
         self._effects = Names(self._effect_rows)
         self._run_rows: list[Row] = [row for one in documents for row in one.get("run", ())]
         self._runs = Names(self._run_rows)
+        self.run = cache(self._does_where_run)
         self._known: dict[str, Function] = {}
 
     def function(self, name: str) -> Function:
@@ -235,10 +236,13 @@ class Models:
             return "frees"
         return "nothing" if _is_looked_up(does) else ""
 
-    def run(self, name: str) -> str:
+    def _does_where_run(self, name: str) -> str:
         """Return what a call does where code is run; nothing if no row says so."""
         rows = self._runs.rows_of(name)
-        return str(self._run_rows[rows[-1]]["does"]) if rows else ""
+        if rows:
+            return str(self._run_rows[rows[-1]]["does"])
+        # Who prints does nothing to what is looked at.
+        return "idle" if self.function(name).is_("prints") else ""
 
 
 def _is_looked_up(does: Function) -> bool:
