@@ -1622,9 +1622,14 @@ FREE = """\
         ("rcu_replace_pointer(xso->upper_priv, NULL, true)", True),
         ("xchg(&xso->upper_priv, NULL)", True),
         ("memset(xso, 0, sizeof(*xso))", True),
-        # Of a part of a struct nothing is told.
-        ("memset(&xso->upper_priv, 0, sizeof(*xso) - OFF(upper_priv))", None),
-        ("memset(&xso->real_dev, 0, OFF(upper_priv) - OFF(real_dev))", None),
+        ("memset(&xso->upper_priv, 0, sizeof(*xso) - OFF(upper_priv))", True),
+        ("memset(&x->xso.upper_priv, 0, sizeof(struct xfrm_dev_offload) - OFF(upper_priv))", True),
+        ("memset(&xso->upper_priv, 0, sizeof(*x) - OFF(upper_priv))", None),
+        ("memset((void *)&xso->upper_priv, 0, sizeof(*xso) - OFF(upper_priv))", True),
+        ("memset(&xso->real_dev, 0, OFFEND(upper_priv) - OFF(real_dev))", None),
+        ("memset(&xso->real_dev, 0, OFF(upper_priv) - OFF(real_dev))", False),
+        ("memset(&xso->upper_priv, 0, OFF(real_dev) - OFF(upper_priv))", None),
+        ("memset(&xso->real_dev, 0, OFFEND(upper_priv) - OFF(offload_handle))", None),
         ("memset_startat(xso, 0, upper_priv)", None),
         ("memset_after(xso, 0, upper_priv)", None),
         ("x->xso = (struct xfrm_dev_offload){}", True),
@@ -1650,6 +1655,7 @@ FREE = """\
 def test_freeing_clears_upper_priv(clear: str, wanted: bool | None) -> None:
     helpers = (
         "#define OFF(m) offsetof(struct xfrm_dev_offload, m)\n"
+        "#define OFFEND(m) offsetofend(struct xfrm_dev_offload, m)\n"
         "#define CLEAR_PRIV(s) RCU_INIT_POINTER((s)->xso.upper_priv, NULL)\n"
         "static void drop(struct xfrm_dev_offload *o)\n{\n\tif (!o)\n\t\treturn;\n"
         "\tRCU_INIT_POINTER(o->upper_priv, NULL);\n}\n"

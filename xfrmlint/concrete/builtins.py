@@ -1,10 +1,11 @@
 """The kernel's functions that are not read from the tree: a rule for each, or for each word."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import BOOL, INT, ULONG, Int
-from xfrmlint.c.syntax import Call
+from xfrmlint.c.syntax import Address, Call, Member, uncast
 from xfrmlint.concrete.containers import Containers
 from xfrmlint.concrete.kernel import Deed, Event, Kernel
 from xfrmlint.concrete.values import (
@@ -17,6 +18,12 @@ from xfrmlint.concrete.values import (
     Void,
 )
 from xfrmlint.kernel.functions import guard_sleeps
+
+# A size without blanks: of the members from one on up to another, that with it, or all there are.
+_PART = re.compile(
+    r"\(*(?:offsetof(?P<until>end)?\((?:struct)?|sizeof\()(?P<ends>[^(),]*)(?:,(?P<last>\w+))?\)"
+    r"-offsetof\((?:struct)?(?P<begins>\w+),(?P<first>\w+)\)+"
+)
 
 
 class Builtins(Containers):
@@ -138,29 +145,62 @@ class Builtins(Containers):
         return Unknown() if open_ else None
 
     def _cleared(self, call: Call) -> Value | None:
-        """memset(p, 0, sizeof(*p)) and its form with `&`; of a part of a struct nothing is told."""
+        """memset(p, 0, sizeof(*p)), its form with `&`, and that of members in a row."""
         texts = ["".join(one.text.split()) for one in call.arguments]
         if len(texts) != 3 or texts[1] != "0":
             return None
         whole = texts[0][1:] if texts[0][:1] == "&" else "*" + texts[0]
         value = self._value(call.arguments[0])
         target = value.target if isinstance(value, Pointer) else None
-        if not isinstance(target, Struct) or texts[2] not in (
+        if isinstance(target, Struct) and texts[2] in (
             f"sizeof({whole})",
             f"sizeof{whole}",
             f"sizeof({target.kind.replace(' ', '')})",
         ):
+            self._zero(target, target.fields, call.start)
+            return value
+        start = uncast(call.arguments[0])
+        member = uncast(start.of) if isinstance(start, Address) else start
+        if not isinstance(start, Address) or not isinstance(member, Member):
             return None
-        self._zero(target, call.start)
-        return value
+        held = self._value(member.of) if member.arrow else self._lvalue(member.of)
+        of = held.target if isinstance(held, Pointer) else held
+        if not isinstance(of, Struct):
+            return None
+        spelled = ("*" if member.arrow else "") + "".join(member.of.text.split())
+        names = self._cleared_names(of, member.name, texts[2], spelled)
+        for name in names:
+            if name not in of.fields and not of.open and self.kernel is not None:
+                self.grown(of, name, call)
+        self._zero(of, names, call.start)
+        return value if names else None
 
-    def _zero(self, struct: Struct, at: int) -> None:
-        for found in struct.fields.values():
+    def _cleared_names(self, of: Struct, first: str, size: str, spelled: str) -> Sequence[str]:
+        """Return the members from one on that a size without blanks covers; none if it is no such.
+
+        spelled: what the struct itself is written as.
+        """
+        match = _PART.fullmatch(size)
+        tag = of.kind.removeprefix("struct ")
+        if match is None or (match["begins"], match["first"]) != (tag, first):
+            return ()
+        names = list(self.names.members(CType(of.kind), self._path))
+        last, ends = match["last"], match["ends"] or tag
+        known = (first, last) if last else (first,)
+        if ends not in (tag, f"struct{tag}", *(() if last else (spelled,))):
+            return ()
+        if not {*known} <= {*names}:
+            return ()
+        end = names.index(last) + (match["until"] is not None) if last else len(names)
+        return names[names.index(first) : end]
+
+    def _zero(self, struct: Struct, names: Iterable[str], at: int) -> None:
+        for found in (struct.fields.get(name) for name in names):
             if isinstance(found, Struct):
-                self._zero(found, at)
-            elif isinstance(found.value, Int):
+                self._zero(found, found.fields, at)
+            elif found is not None and isinstance(found.value, Int):
                 self._store(found, Int(0, found.value.type), at)
-            elif isinstance(found.value, Pointer):
+            elif found is not None and isinstance(found.value, Pointer):
                 self._store(found, NULL, at)
 
 
