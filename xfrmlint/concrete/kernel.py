@@ -73,8 +73,7 @@ class Kernel:
 
     devices: by name. owner: the upper. choose: says how a question goes that the world leaves open.
     watched: the struct whose members that change are events. masters: the upper of each port, by
-    name and in order. linked: what each was linked with, if that was seen. down: devices without a
-    carrier. private: what netdev_priv() is, by the device's name. active: the port that an owner's
+    name and in order. linked: what each was linked with, if that was seen. private: what netdev_priv() is, by the device's name. active: the port that an owner's
     own pointer leads to, where its code that would store it was not run. populated: that code was
     run. assumed: what was decided of the owner's own numbers, in words. lost: what members may hold
     that code stored which was not run, by name; of structs with these tags (None: with any).
@@ -96,7 +95,6 @@ class Kernel:
     watched: Struct
     masters: dict[str, str] = field(default_factory=dict)
     linked: dict[str, Value] = field(default_factory=dict)
-    down: set[str] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
     private: dict[str, Struct] = field(default_factory=dict)
     active: str = ""

@@ -239,10 +239,7 @@ class Models:
     def _does_where_run(self, name: str) -> str:
         """Return what a call does where code is run; nothing if no row says so."""
         rows = self._runs.rows_of(name)
-        if rows:
-            return str(self._run_rows[rows[-1]]["does"])
-        # Who prints does nothing to what is looked at.
-        return "idle" if self.function(name).is_("prints") else ""
+        return str(self._run_rows[rows[-1]]["does"]) if rows else ""
 
 
 def _is_looked_up(does: Function) -> bool:
