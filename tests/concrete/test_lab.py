@@ -9,7 +9,7 @@ from tests.asked import analysis_of
 from tests.laid import lay, lay_fixture
 from tests.slow import but_first
 from xfrmlint.concrete.lab import Ran
-from xfrmlint.concrete.stage import Scene
+from xfrmlint.concrete.scene import Scene
 from xfrmlint.tree.folder import Folder
 
 IPSEC = "drivers/net/bonding/bond_ipsec.c"

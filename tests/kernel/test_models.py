@@ -12,8 +12,16 @@ import pytest
 from tests.laid import EXAMPLE, lay_example
 from tests.ran import run
 from xfrmlint.analysis import analyse
+from xfrmlint.concrete.builtins import _CONSTANT, _IN_WORLDS
 from xfrmlint.errors import InputError
-from xfrmlint.kernel.functions import Models, Operand, Store, read_models, use_models
+from xfrmlint.kernel.functions import (
+    _SCHEMAS,
+    Models,
+    Operand,
+    Store,
+    read_models,
+    use_models,
+)
 from xfrmlint.kernel.tables import Names
 from xfrmlint.memory import gather
 from xfrmlint.memory.cache import Cache
@@ -189,3 +197,10 @@ def test_a_bad_file_is_one_line(command: str, tree: Path, tmp_path: Path) -> Non
         assert (ran.status, ran.out) == (2, "")
         assert ran.err.startswith(f"xfrmlint: {name}: {said}")
         assert ran.err.count("\n") == 1
+
+
+def test_each_word_for_what_is_run_has_a_rule() -> None:
+    words = _SCHEMAS["run"]["does"]
+    assert isinstance(words, tuple)
+    ruled = {*_CONSTANT, *_IN_WORLDS, "built in", "said", "reads once", "looks"}
+    assert {word for word in words if not word.startswith("over ")} == ruled

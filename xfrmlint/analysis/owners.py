@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from xfrmlint.concrete.conduct import in_doubt, misdeeds
 from xfrmlint.concrete.lab import Ran
-from xfrmlint.concrete.stage import Blamed, Scene
+from xfrmlint.concrete.scene import Blamed, Scene
 from xfrmlint.concrete.tears import Tear
 from xfrmlint.contract.words import ADD, RESOLVE, Contract
 from xfrmlint.facts.rows import (

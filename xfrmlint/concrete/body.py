@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from typing import NamedTuple, Protocol
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from tree_sitter import Node
 
@@ -24,9 +24,12 @@ from xfrmlint.c.syntax import (
     inside,
 )
 from xfrmlint.c.unit import node_text
-from xfrmlint.c.view import Local, View
-from xfrmlint.concrete.names import Names, Source
-from xfrmlint.concrete.primitives import ONCE
+from xfrmlint.c.view import Local
+from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.primitives import reads_once
+
+if TYPE_CHECKING:
+    from xfrmlint.concrete.sources import Sources
 
 _SEQUENCED = ("&&", "||")
 
@@ -68,7 +71,7 @@ class Prepared(NamedTuple):
 class Body:
     """A source's instructions and variables, made once and when they are come to."""
 
-    def __init__(self, source: Source, names: Names) -> None:
+    def __init__(self, source: Source, names: "Sources") -> None:
         self.source = source
         self.view = source.view
         statements = self.view.body.named_children if self.view.body is not None else []
@@ -81,18 +84,14 @@ class Body:
         if self.count == 1 and declarator is not None:
             self.count -= re.search(r"\(\s*void\s*\)\s*$", node_text(declarator)) is not None
         self.parameters = [local for local in self.view.locals if local.parameter >= 0]
-        self._steps: dict[int, Prepared] = {}
-        self._locals: dict[Name, Local | None] = {}
-        self._once: dict[Expression, bool] = {}
-        self._refused: dict[Node, str] = {}
-
-    def step(self, index: int) -> Prepared:
-        """Return a step."""
-        if index not in self._steps:
-            self._steps[index] = self._prepared(index)
-        return self._steps[index]
+        # Each is made, or looked for, once.
+        self.step = cache(self._prepared)
+        self.local = cache(self._local)
+        self.is_once = cache(self._is_once)
+        self.refused = cache(_refused)
 
     def _prepared(self, index: int) -> Prepared:
+        """Return a step."""
         step = self.lowered.steps[index]
         node = step.node
         offset = node.start_byte if node is not None else self.view.node.start_byte
@@ -135,36 +134,21 @@ class Body:
                 found[slot(local)] = node.start_byte, node.end_byte
         return found
 
-    def local(self, one: Name) -> Local | None:
+    def _local(self, one: Name) -> Local | None:
         """Return the variable that a name means."""
-        if one not in self._locals:
-            self._locals[one] = self.view.local(one.name, one.start)
-        return self._locals[one]
+        return self.view.local(one.name, one.start)
 
-    def is_once(self, one: Expression) -> bool:
+    def _is_once(self, one: Expression) -> bool:
         """Tell whether something is read by READ_ONCE() or a relative of it."""
-        if one not in self._once:
-            node = one.node.parent
-            while node is not None and node.type == "parenthesized_expression":
-                node = node.parent
-            call = node.parent if node is not None and node.type == "argument_list" else None
-            self._once[one] = call is not None and ONCE.fullmatch(called_by(call)) is not None
-        return self._once[one]
-
-    def refused(self, made: Declaration) -> str:
-        """Return why a declaration declares no plain variable of the function's own, or nothing."""
-        if made.node not in self._refused:
-            self._refused[made.node] = _refused(made)
-        return self._refused[made.node]
-
-
-class Bodied(Names, Protocol):
-    """The same, and what was made of the functions that were run, by their views."""
-
-    bodies: dict[View, Body]
+        node = one.node.parent
+        while node is not None and node.type == "parenthesized_expression":
+            node = node.parent
+        call = node.parent if node is not None and node.type == "argument_list" else None
+        return call is not None and reads_once(called_by(call))
 
 
 def _refused(made: Declaration) -> str:
+    """Return why a declaration declares no plain variable of the function's own, or nothing."""
     whole = made.node.parent
     words = [node_text(c) for c in whole.children if c.type != "init_declarator"] if whole else []
     if ("static" in words and "const" not in words) or "extern" in words:

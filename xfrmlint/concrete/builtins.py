@@ -1,33 +1,88 @@
-"""The evaluation of the kernel's primitives that are more than functions.toml can say."""
+"""The kernel's functions that are not read from the tree: a rule for each, or for each word."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.integers import BOOL, INT, Int
+from xfrmlint.c.integers import BOOL, INT, ULONG, Int
 from xfrmlint.c.syntax import Address, Call, Member, uncast
-from xfrmlint.concrete.expressions import Expressions
-from xfrmlint.concrete.primitives import GUARDS, does_nothing
-from xfrmlint.concrete.ranges import members_from, members_in
-from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Unknown, Value, Void
+from xfrmlint.concrete.containers import Containers
+from xfrmlint.concrete.kernel import Deed, Event, Kernel
+from xfrmlint.concrete.values import (
+    NULL,
+    Open,
+    Pointer,
+    Struct,
+    Unknown,
+    Value,
+    Void,
+)
+from xfrmlint.kernel.functions import guard_sleeps
+
+# A size without blanks: of the members from one on up to another, that with it, or all there are.
+_PART = re.compile(
+    r"\(*(?:offsetof(?P<until>end)?\((?:struct)?|sizeof\()(?P<ends>[^(),]*)(?:,(?P<last>\w+))?\)"
+    r"-offsetof\((?:struct)?(?P<begins>\w+),(?P<first>\w+)\)+"
+)
 
 
-class Builtins(Expressions):
-    """A machine that knows the kernel's primitives."""
+class Builtins(Containers):
+    """A machine that knows the kernel's own functions."""
 
-    def _builtin(self, call: Call) -> Value:
-        if does_nothing(call.name):
-            return Void()
-        if not call.arguments:
+    def _builtin(self, call: Call, word: str) -> Value:
+        """Do what a function does. word: of functions.toml."""
+        if word in _CONSTANT:
+            return _CONSTANT[word]
+        if not call.arguments and word != "waits":
             raise self._outside(f"{call.name}() with too few arguments", call.start)
-        rule = _BUILTINS.get(call.name)
-        value = rule(self, call) if rule is not None else None
+        value: Value | None = None
+        if self.kernel is not None and word in _IN_WORLDS:
+            value = _IN_WORLDS[word](self, self.kernel, call)
+        elif call.name in _BUILTINS:
+            value = _BUILTINS[call.name](self, call)
         if value is None:
             raise self._outside(f"{call.name}() used in this way", call.start)
         return value
 
+    # In a world
+
+    def _waited(self, kernel: Kernel, call: Call) -> Value:
+        kernel.events.append(Event(Deed.WAITS))
+        return Void()
+
+    def _queued(self, kernel: Kernel, call: Call) -> Value:
+        """Work is done later, and by nobody here."""
+        kernel.events.append(Event(Deed.QUEUES))
+        return Int(1, INT)
+
+    def _allocated(self, kernel: Kernel, call: Call) -> Value:
+        made = Struct("allocated memory", raw=True, fresh="malloc" in call.name)
+        if "calloc" in call.name or call.name.endswith("_array"):
+            made.row = {}
+        kernel.made.append(made)
+        return Pointer(made)
+
+    def _counted(self, kernel: Kernel, call: Call) -> Value:
+        array = self._lvalue(call.arguments[0])
+        if not isinstance(array, Struct) or array.element is None:
+            raise self._outside("the size of what is no array", call.start)
+        return Int(array.count, ULONG)
+
+    def _extreme(self, kernel: Kernel, call: Call) -> Value:
+        values = [kernel.settled(self._value(argument)) for argument in call.arguments]
+        numbers = [value for value in values if isinstance(value, Int)]
+        if len(numbers) == len(values):
+            choose = min if call.name.endswith("min") else max
+            return choose(numbers, key=lambda number: number.value)
+        if all(isinstance(value, Int | Open) for value in values):
+            return Open(f"what {call.name}() gives", set(), derived=True)
+        raise self._outside(f"{call.name}() of what is no number", call.start)
+
+    # Wherever code is run
+
     def _guarded(self, call: Call) -> Value | None:
-        of_lock = self.kernel is not None
-        if len(call.arguments) == 1 and (of_lock or call.arguments[0].text in GUARDS):
+        never = self.kernel is not None or guard_sleeps(call.arguments[0].text) == "never"
+        if len(call.arguments) == 1 and never:
             return Void()
         raise self._outside("a guard", call.start)
 
@@ -45,7 +100,7 @@ class Builtins(Expressions):
         """swap(a, b), of two lvalues: include/linux/minmax.h."""
         if len(call.arguments) != 2:
             return None
-        one, other = map(self.place_of, call.arguments)
+        one, other = map(self._lvalue, call.arguments)
         first, second = (self._load(place, call.start) for place in (one, other))
         self._store(one, second, call.start)
         self._store(other, first, call.start)
@@ -90,7 +145,7 @@ class Builtins(Expressions):
         return Unknown() if open_ else None
 
     def _cleared(self, call: Call) -> Value | None:
-        """memset(p, 0, sizeof(*p)), its form with `&`, and those of a range of members."""
+        """memset(p, 0, sizeof(*p)), its form with `&`, and that of members in a row."""
         texts = ["".join(one.text.split()) for one in call.arguments]
         if len(texts) != 3 or texts[1] != "0":
             return None
@@ -102,67 +157,78 @@ class Builtins(Expressions):
             f"sizeof{whole}",
             f"sizeof({target.kind.replace(' ', '')})",
         ):
-            self._zero(target, call.start)
+            self._zero(target, target.fields, call.start)
             return value
         start = uncast(call.arguments[0])
         member = uncast(start.of) if isinstance(start, Address) else start
         if not isinstance(start, Address) or not isinstance(member, Member):
             return None
-        of = self._holder(member)
-        names = self._names_in(of)
+        held = self._value(member.of) if member.arrow else self._lvalue(member.of)
+        of = held.target if isinstance(held, Pointer) else held
+        if not isinstance(of, Struct):
+            return None
         spelled = ("*" if member.arrow else "") + "".join(member.of.text.split())
-        kind = of.kind if of is not None else ""
-        inside = members_in(texts[2], kind, names, member.name, spelled)
-        return self._zero_range(of, inside, call)
+        names = self._cleared_names(of, member.name, texts[2], spelled)
+        for name in names:
+            if name not in of.fields and not of.open and self.kernel is not None:
+                self.grown(of, name, call)
+        self._zero(of, names, call.start)
+        return value if names else None
 
-    def _cleared_from(self, call: Call) -> Value | None:
-        """memset_after(p, 0, member) and memset_startat(p, 0, member)."""
-        if len(call.arguments) != 3 or call.arguments[1].text != "0":
-            return None
-        value = self._value(call.arguments[0])
-        of = value.target if isinstance(value, Pointer) else None
-        of = of if isinstance(of, Struct) else None
-        inside = members_from(call.name, self._names_in(of), call.arguments[2].text)
-        return self._zero_range(of, inside, call)
+    def _cleared_names(self, of: Struct, first: str, size: str, spelled: str) -> Sequence[str]:
+        """Return the members from one on that a size without blanks covers; none if it is no such.
 
-    def _holder(self, one: Member) -> Struct | None:
-        """Return the struct that a member is of."""
-        if one.arrow:
-            value = self._value(one.of)
-            place = value.target if isinstance(value, Pointer) else None
-        else:
-            place = self.place_of(one.of)
-        return place if isinstance(place, Struct) else None
+        spelled: what the struct itself is written as.
+        """
+        match = _PART.fullmatch(size)
+        tag = of.kind.removeprefix("struct ")
+        if match is None or (match["begins"], match["first"]) != (tag, first):
+            return ()
+        names = list(self.names.members(CType(of.kind), self._path))
+        last, ends = match["last"], match["ends"] or tag
+        known = (first, last) if last else (first,)
+        if ends not in (tag, f"struct{tag}", *(() if last else (spelled,))):
+            return ()
+        if not {*known} <= {*names}:
+            return ()
+        end = names.index(last) + (match["until"] is not None) if last else len(names)
+        return names[names.index(first) : end]
 
-    def _names_in(self, struct: Struct | None) -> Sequence[str]:
-        return list(self.members_of(struct.kind)) if struct is not None and struct.kind else ()
-
-    def _zero_range(
-        self, of: Struct | None, inside: Sequence[str] | None, call: Call
-    ) -> Value | None:
-        if of is None or inside is None:
-            return None
-        for name in inside:
-            found = of.fields.get(name)
-            if found is None and not of.open and self.kernel is not None:
-                found = self.grown(of, name, call)
-            self._zero_field(found, call.start)
-        return Pointer(of)
-
-    def _zero(self, struct: Struct, at: int) -> None:
-        for found in struct.fields.values():
-            self._zero_field(found, at)
-
-    def _zero_field(self, found: Cell | Struct | None, at: int) -> None:
-        if isinstance(found, Struct):
-            self._zero(found, at)
-        elif found is not None and isinstance(found.value, Int):
-            self._store(found, Int(0, found.value.type), at)
-        elif found is not None and isinstance(found.value, Pointer):
-            self._store(found, NULL, at)
+    def _zero(self, struct: Struct, names: Iterable[str], at: int) -> None:
+        for found in (struct.fields.get(name) for name in names):
+            if isinstance(found, Struct):
+                self._zero(found, found.fields, at)
+            elif found is not None and isinstance(found.value, Int):
+                self._store(found, Int(0, found.value.type), at)
+            elif found is not None and isinstance(found.value, Pointer):
+                self._store(found, NULL, at)
 
 
-_BUILTINS: dict[str, Callable[[Builtins, Call], Value | None]] = {
+# By the words of functions.toml: what is given whatever a function is told.
+_CONSTANT: Mapping[str, Value] = {
+    **dict.fromkeys(("nothing", "idle", "clears bit"), Void()),
+    "succeeds": Int(0, INT),
+    "is so": Int(1, INT),
+}
+_IN_WORLDS: Mapping[str, Callable[[Builtins, Kernel, Call], Value]] = {
+    "waits": Builtins._waited,
+    "queues": Builtins._queued,
+    "allocates": Builtins._allocated,
+    "makes": Builtins._made,
+    "sends": Builtins._sent,
+    "bit": lambda *_: Open("a bit", set(), derived=True),
+    "extreme": Builtins._extreme,
+    "counts": Builtins._counted,
+    "links": Builtins._links,
+    "device": Builtins._of_device,
+    "lists": Builtins._listing,
+    "table": Builtins._listing,
+    "empties": Builtins._emptied,
+    "listed": Builtins._listed,
+    "looked up": Builtins._looked_up,
+    "xarray": Builtins._of_xarray,
+}
+_BUILTINS: Mapping[str, Callable[[Builtins, Call], Value | None]] = {
     "guard": Builtins._guarded,
     "xchg": Builtins._exchanged,
     "swap": Builtins._swapped,
@@ -177,6 +243,4 @@ _BUILTINS: dict[str, Callable[[Builtins, Call], Value | None]] = {
     "container_of": Builtins._container,
     "container_of_const": Builtins._container,
     "memset": Builtins._cleared,
-    "memset_after": Builtins._cleared_from,
-    "memset_startat": Builtins._cleared_from,
 }

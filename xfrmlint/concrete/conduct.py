@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from xfrmlint.concrete.kernel import NOWHERE, Deed, Event, Spot
 from xfrmlint.concrete.lab import Ran
-from xfrmlint.concrete.stage import Answer, Scene
+from xfrmlint.concrete.scene import Answer, Scene
 from xfrmlint.contract.words import (
     HANDLE,
     LOWER_CALLBACKS,

@@ -1,194 +1,187 @@
-"""The kernel's maps in a world: xarrays, hash tables, rhashtables, by what was stored in them.
+"""The kernel's lists and maps in a world: xarrays, tables and lists, by what was stored in them.
 
-A hash table is the sequence of its entries, as all buckets are of one list; which of them a loop
-over one bucket meets besides those of its key is left open by the kernel, so it meets all. Of an
-rhashtable's parameters what counts is which member is the key.
+A list is the sequence of its entries, and so is a hash table, as all buckets are of one list; which
+of them a loop over one bucket meets besides those of its key is left open by the kernel, so it
+meets all. Of an rhashtable's parameters what counts is which member is the key.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from errno import EBUSY
-from typing import Protocol
 
-from xfrmlint.c.integers import BOOL, INT, ULONG, Int
-from xfrmlint.c.syntax import Expression
+from xfrmlint.c.integers import INT, ULONG, Int
+from xfrmlint.c.syntax import Call, Expression, Name
+from xfrmlint.concrete.devices import Devices
+from xfrmlint.concrete.kernel import Kernel
+from xfrmlint.concrete.primitives import word_of
 from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
-
-XARRAY = re.compile(
-    r"xa_(load|store|erase|insert|destroy|err|is_err|empty|mk_value|to_value|is_value)(_bh|_irq)?"
-)
-HASHED = re.compile(
-    r"hash_(add|del)(_rcu)?|hash_init|hash_empty|"
-    r"rhashtable_(init|destroy|free_and_destroy|insert_fast|lookup_insert_fast|lookup(_fast)?|remove_fast)"
-)
-# What these return, by their names: numbers of a type, and pointers.
-NUMBERS = {
-    "xa_to_value": ULONG,
-    "xa_is_value": BOOL,
-    "xa_empty": BOOL,
-    "xa_is_err": BOOL,
-    **dict.fromkeys(("xa_err", "xa_insert", "xa_insert_bh", "xa_insert_irq"), INT),
-}
-POINTERS = re.compile(r"xa_(load|store|erase|mk_value)(_bh|_irq)?")
-LOOPS = re.compile(r"hash_for_each(_possible)?(_rcu|_safe)?|xa_for_each")
+from xfrmlint.kernel.functions import function_named
 
 
-class Evaluating(Protocol):
-    """What a map asks of the machine that runs the code."""
-
-    def value_of(self, node: Expression) -> Value:
-        """Evaluate an expression."""
-        ...
-
-    def place_of(self, node: Expression) -> Cell | Struct:
-        """Return what an expression designates."""
-        ...
-
-    def key_member(self, node: Expression) -> str:
-        """Return which member is the key by an rhashtable's parameters; empty if unseen."""
-        ...
-
-    def refuse(self, reason: str, node: Expression) -> Exception:
-        """Return why this can't be evaluated, to be raised."""
-        ...
+def loop_variable(name: str, arguments: Sequence[Expression]) -> Expression:
+    """Return the variable that a loop macro sets in each turn."""
+    runs = function_named(name).iterates
+    return arguments[runs.target.position if runs is not None else 1]
 
 
-class Containers:
-    """What was stored: under numbers in xarrays, one after the other in tables."""
+class Containers(Devices):
+    """A machine that knows lists and maps."""
 
-    def __init__(self) -> None:
-        self._numbered: dict[int, dict[int, Value]] = {}
-        self._listed: dict[int, list[Struct]] = {}
+    def _struct(self, argument: Expression, at: Expression) -> Struct:
+        """Return the struct, or the array, that an argument is or points to."""
+        value = self._value(argument)
+        found = value.target if isinstance(value, Pointer) else value
+        if not isinstance(found, Struct):
+            raise self._outside("a list or a map that can't be found", at.start)
+        return found
 
-    def call(
-        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
-    ) -> Value:
-        """Do what a function of a map does."""
-        if XARRAY.fullmatch(name):
-            return self._of_xarray(machine, name, arguments, node)
-        return self._of_table(machine, name, arguments, node)
+    def _see(self, kernel: Kernel, entries: Sequence[Struct], at: Expression) -> None:
+        """Refuse to look at a list of which code that was not run may have taken an entry."""
+        if kernel.lost and any(map(kernel.is_lost, entries)):
+            reason = "what is in a list may have been changed by what is not run"
+            raise self._outside(reason, at.start)
 
-    def _of_xarray(
-        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
-    ) -> Value:
-        word = name.removeprefix("xa_").removesuffix("_bh").removesuffix("_irq")
+    # Lists and tables
+
+    def _listing(self, kernel: Kernel, call: Call) -> Value:
+        """Take an entry out of its list or table, put it into one, or both."""
+        name, given = call.name, call.arguments
+        keeps = function_named(name).keeps
+        hashed = name.startswith("rhash")
+        entry = self._struct(given[keeps[0].value.position if keeps else int(hashed)], call)
+        kernel.unlink(entry)
+        if keeps or "move" in name:
+            head = self._struct(given[keeps[0].target.position if keeps else 1], call)
+            into = kernel.entries_of(head)
+            kernel.filled.add(id(head))
+            first = "list" in name and "tail" not in name
+            into.insert(0 if first else len(into), entry)
+        return Int(0, INT) if hashed else Void()
+
+    def _emptied(self, kernel: Kernel, call: Call) -> Value:
+        kernel.entries_of(self._struct(call.arguments[0], call)).clear()
+        return Int(0, INT) if call.name == "rhashtable_init" else Void()
+
+    def _listed(self, kernel: Kernel, call: Call) -> Value:
+        """Tell whether a list is empty, or an entry in none, or return the first entry."""
+        of = self._struct(call.arguments[0], call)
+        if call.name == "hlist_unhashed":
+            linked = any(one is of for found in kernel.lists.values() for one in found)
+            return Int(int(not linked), INT)
+        entries = kernel.entries_of(of)
+        self._see(kernel, entries, call)
+        if "empty" in call.name:
+            return Int(int(not entries), INT)
+        if not entries and call.name == "list_first_entry":
+            raise self._outside("the first entry of an empty list", call.start)
+        return Pointer(entries[0].parent) if entries and entries[0].parent else NULL
+
+    def _looked_up(self, kernel: Kernel, call: Call) -> Value:
+        """Return the entry of an rhashtable whose key holds what another one holds."""
+        entries = kernel.entries_of(self._struct(call.arguments[0], call))
+        member = self.names.key_member(call.arguments[2].text, self._path)
+        wanted = self._value(call.arguments[1])
+        if not member or not isinstance(wanted, Pointer) or wanted.target is None:
+            raise self._outside("the key of a table that can't be read", call.start)
+        for one in entries:
+            key = one.parent.fields.get(member) if one.parent is not None else None
+            if key is not None and _same(key, wanted.target):
+                return Pointer(one.parent)
+        return NULL
+
+    # Xarrays
+
+    def _of_xarray(self, kernel: Kernel, call: Call) -> Value:
+        word = call.name.removeprefix("xa_").removesuffix("_bh").removesuffix("_irq")
         if word in ("err", "is_err"):
             # Memory is never short: what was there before is no error.
-            machine.value_of(arguments[0])
+            self._value(call.arguments[0])
             return Int(0, INT)
         if word.endswith("_value"):
-            return _of_value(machine, word, arguments[0], node)
-        stored = self._numbered.setdefault(id(_struct(machine, arguments[0], node)), {})
+            return self._of_entry(word, call)
+        stored = kernel.numbered.setdefault(id(self._struct(call.arguments[0], call)), {})
         if word == "destroy":
             stored.clear()
             return Void()
         if word == "empty":
             return Int(int(not stored), INT)
-        index = machine.value_of(arguments[1])
+        index = self._value(call.arguments[1])
         if not isinstance(index, Int):
-            raise machine.refuse("an index that is no number", node)
+            raise self._outside("an index that is no number", call.start)
         old = stored.get(index.value, NULL)
         if word == "insert" and old != NULL:
             return Int(-EBUSY, INT)
         if word in ("store", "insert"):
-            stored[index.value] = machine.value_of(arguments[2])
+            stored[index.value] = self._value(call.arguments[2])
         elif word == "erase":
             stored.pop(index.value, None)
         return Int(0, INT) if word == "insert" else old
 
-    def _of_table(
-        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
-    ) -> Value:
-        if name.startswith(("hash_del", "rhashtable_remove")):
-            entry = _struct(machine, arguments[name.startswith("rhash")], node)
-            for listed in self._listed.values():
-                listed[:] = [one for one in listed if one is not entry]
-            return Int(0, INT) if name.startswith("rhash") else Void()
-        entries = self._listed.setdefault(id(_struct(machine, arguments[0], node)), [])
-        if name in ("hash_init", "rhashtable_destroy", "rhashtable_free_and_destroy"):
-            entries.clear()
-            return Void()
-        if name == "rhashtable_init":
+    def _of_entry(self, word: str, call: Call) -> Value:
+        """include/linux/xarray.h: a number in an xarray is shifted, and its lowest bit set."""
+        value = self._value(call.arguments[0])
+        if word == "is_value" and isinstance(value, Pointer):
             return Int(0, INT)
-        if name == "hash_empty":
-            return Int(int(not entries), INT)
-        if "lookup" in name and "insert" not in name:
-            return _found(machine, entries, arguments, node)
-        entries.append(_struct(machine, arguments[1], node))
-        return Int(0, INT) if name.startswith("rhash") else Void()
+        if word == "to_value" and value == NULL:
+            return Int(0, ULONG)
+        if not isinstance(value, Int):
+            raise self._outside("an xarray's value that is no number", call.start)
+        if word == "mk_value":
+            return Int(value.value << 1 | 1, ULONG)
+        return Int(value.value & 1, INT) if word == "is_value" else Int(value.value >> 1, ULONG)
 
-    def turns(
-        self, machine: Evaluating, name: str, arguments: Sequence[Expression], node: Expression
+    # Loops
+
+    def _elements(
+        self, kernel: Kernel, name: str, arguments: Sequence[Expression]
     ) -> Iterator[Value]:
-        """Yield what the variable of a loop over a map is in each turn."""
-        of = id(_struct(machine, arguments[0], node))
-        if name == "xa_for_each":
-            for index, value in sorted(self._numbered.get(of, {}).items()):
-                put(machine, arguments[1], Int(index, ULONG))
+        """Yield what a loop macro's variable is in each turn."""
+        of, word = loop_variable(name, arguments), word_of(name)
+        runs = function_named(name).iterates
+        if word == "over lowers" and len(arguments) == 3:
+            yield from self._over_lowers(kernel, name, arguments)
+        elif runs is None or not word.startswith("over") or len(arguments) < 3:
+            raise self._outside(f"a loop made by a macro ({name})", of.start)
+        elif name == "xa_for_each":
+            held = kernel.numbered.get(id(self._struct(arguments[0], of)), {})
+            for index, value in sorted(held.items()):
+                self._leave(arguments[1], Int(index, ULONG))
                 yield value
+            self._leave(of, NULL)
         else:
-            at = -2 if "possible" in name else -1
-            member = arguments[at].text
-            for one in list(self._listed.get(of, [])):
+            named = arguments[max(runs.value.position, runs.target.position) + 1]
+            member = named.name if isinstance(named, Name) else named.text
+            head = self._struct(arguments[runs.value.position], of)
+            if word == "over maps" and "possible" not in name:
+                self._leave(arguments[1], Open("a bucket", set(), derived=True))
+            for one in self._entries(kernel, name, head, of, member):
                 if one.parent is None or one.member != member:
-                    raise machine.refuse(f"a table whose entries are not linked by {member}", node)
-                if at == -1:
-                    put(machine, arguments[1], Open("a bucket", set(), derived=True))
+                    reason = f"a list whose entries are not linked by {member}"
+                    raise self._outside(reason, of.start)
                 yield Pointer(one.parent)
-        put(machine, variable_of(name, arguments), NULL)
+            behind = Struct(f"the end of {head.name}")
+            behind.fields[member] = head
+            self._leave(of, Pointer(behind) if name.startswith("list") else NULL)
 
-
-def put(machine: Evaluating, variable: Expression, value: Value) -> None:
-    """Let a variable hold what a loop leaves in it."""
-    place = machine.place_of(variable)
-    if isinstance(place, Cell):
-        place.value = value
-
-
-def variable_of(name: str, arguments: Sequence[Expression]) -> Expression:
-    """Return the variable of a loop over a map that is set in each turn."""
-    return arguments[1] if "possible" in name else arguments[2]
-
-
-def _struct(machine: Evaluating, argument: Expression, node: Expression) -> Struct:
-    """Return the struct, or the array, that an argument is or points to."""
-    value: object = machine.value_of(argument)
-    found = value.target if isinstance(value, Pointer) else value
-    if not isinstance(found, Struct):
-        raise machine.refuse("a map that can't be found", node)
-    return found
-
-
-def _of_value(machine: Evaluating, word: str, argument: Expression, node: Expression) -> Value:
-    """include/linux/xarray.h: a number in an xarray is shifted, and its lowest bit set."""
-    value = machine.value_of(argument)
-    if word == "is_value" and isinstance(value, Pointer):
-        return Int(0, INT)
-    if word == "to_value" and value == NULL:
-        return Int(0, ULONG)
-    if not isinstance(value, Int):
-        raise machine.refuse("an xarray's value that is no number", node)
-    if word == "mk_value":
-        return Int(value.value << 1 | 1, ULONG)
-    return Int(value.value & 1, INT) if word == "is_value" else Int(value.value >> 1, ULONG)
-
-
-def _found(
-    machine: Evaluating,
-    entries: Sequence[Struct],
-    arguments: Sequence[Expression],
-    node: Expression,
-) -> Value:
-    """Return the entry of an rhashtable whose key holds what another one holds."""
-    member = machine.key_member(arguments[2])
-    wanted = machine.value_of(arguments[1])
-    if not member or not isinstance(wanted, Pointer) or wanted.target is None:
-        raise machine.refuse("the key of a table that can't be read", node)
-    for one in entries:
-        key = one.parent.fields.get(member) if one.parent is not None else None
-        if key is not None and _same(key, wanted.target):
-            return Pointer(one.parent)
-    return NULL
+    def _entries(
+        self, kernel: Kernel, name: str, head: Struct, of: Expression, member: str
+    ) -> Sequence[Struct]:
+        """Return what links the entries that a loop comes to."""
+        found = kernel.entries_of(head)
+        unseen = head.born and not kernel.populated and id(head) not in kernel.filled
+        if not found and unseen and "list" in name:
+            kernel.filled.add(id(head))
+            found += self._ports(kernel, of, member)
+        self._see(kernel, found, of)
+        back = "reverse" in name
+        if "_continue" not in name:
+            return found[::-1] if back else list(found)
+        value = self._value(of)
+        entry = value.target if isinstance(value, Pointer) else None
+        linked = entry.fields.get(member) if isinstance(entry, Struct) else None
+        at = next((i for i, one in enumerate(found) if one is linked), None)
+        if at is None:
+            raise self._outside("a loop that goes on from what is not in its list", of.start)
+        return found[:at][::-1] if back else found[at + 1 :]
 
 
 def _same(one: object, other: object) -> bool:

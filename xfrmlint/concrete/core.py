@@ -15,14 +15,15 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.concrete.choices import MOST_RUNS, Settled, choices
+from xfrmlint.concrete.cores import core_definitions
 from xfrmlint.concrete.evaluate import evaluate
 from xfrmlint.concrete.faults import Fault, Outside
 from xfrmlint.concrete.handles import handle_value
-from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.names import Source, parameters
 from xfrmlint.concrete.resolver import resolver_source, value_text
 from xfrmlint.concrete.runs import Runs
-from xfrmlint.concrete.sources import Sources, core_definitions, core_files
-from xfrmlint.concrete.states import states, xso_of
+from xfrmlint.concrete.sources import Sources, core_files
+from xfrmlint.concrete.states import open_device, open_state, states
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import (
     NULL,
@@ -43,7 +44,6 @@ from xfrmlint.contract.words import (
     LOWER_CALLBACKS,
     MEMBERS,
     NETDEV_OPS,
-    OPS,
     OWNER,
     OWNER_CALLBACKS,
     PINNED,
@@ -251,28 +251,21 @@ class _Attempt:
         self.own: set[str] | None = None
         self.others: set[str] = set()
         self.choose: Callable[[], bool] = bool
-        ops = Struct("ops", OPS, open=True)
-        ops.put(contract.slot(ADD), Pointer(Function(contract.slot(ADD), self._refuse)))
-        device = Struct("dev", DEVICE, open=True)
-        device.put(NETDEV_OPS, Pointer(ops))
-        self.device = Pointer(device)
-        self.ops = Pointer(ops)
-        self.xso = xso_of(contract, open=True)
-        for role in roles:
-            nothing = handle_value(contract, 0) if role == HANDLE else NULL
-            self.xso.put_at(contract.member(role), nothing)
-        self.x = Struct("x", STATE, open=True)
-        self.x.put(XSO, self.xso)
+        refuse = Pointer(Function(contract.slot(ADD), self._refuse))
+        device = open_device({contract.slot(ADD): refuse})
+        self.device, self.ops = Pointer(device), device.value(NETDEV_OPS)
+        nothing = {role: handle_value(contract, 0) if role == HANDLE else NULL for role in roles}
+        self.x = open_state(contract, nothing)
+        self.xso = self.x.within(XSO)
         self.names = [contract.member(role) for role in roles]
 
     def run(self, source: Source, sources: Sources, choose: Callable[[], bool]) -> Trace:
         """Run it. Raises Outside."""
         self.choose = choose
-        held = [(v.parameter, v.type) for v in source.view.locals if v.parameter >= 0]
         supposed = {DEVICE: self.device, STATE: Pointer(self.x)}
         arguments: list[Value] = [
             supposed.get(kind.base, Unknown()) if kind.pointers == 1 else Unknown()
-            for _, kind in sorted(held, key=lambda one: one[0])
+            for kind in parameters(source.view)
         ]
         return evaluate(source, arguments, sources, choose, supposed=supposed).trace
 
@@ -329,36 +322,24 @@ def _clears(reader: Reader, wanted: Sequence[str]) -> Answer | None:
     if defined is None:
         return None
     source, sources = defined
-    frees = {"netdev_put", "dev_put", contract.slot(FREE)}
-    owner = contract.member(OWNER)
+    puts = {"netdev_put", "dev_put", contract.slot(FREE)}
     place = (source.path, source.line)
     freed = 0
-    left: set[str] = set()
-    handed: set[str] = set()
-
     for has_callback, pinned in product((True, False), (True, False)):
-
-        def once(
-            choose: Callable[[], bool], has_callback: bool = has_callback, pinned: bool = pinned
-        ) -> None:
-            nonlocal freed
-            x, xso = _freeable(has_callback, pinned, contract)
-            result = evaluate(source, [Pointer(x)], sources, choose)
-            if isinstance(result.value, Fault):
-                return
-            called = {s.object for s in result.trace if s.kind is StepKind.CALL}
-            if called & frees or xso.value(owner) == NULL:
-                freed += 1
-                kept = {name for name in wanted if not _is_clear(xso.value(name))}
-                left.update(kept)
-                handed.update(_handed(result.trace) if kept else ())
-
         try:
             for count, choose in enumerate(choices()):
-                once(choose)
-                if left:
-                    text = f"{source.name}() leaves {_listed(left)} behind"
-                    return _left_behind(place, left, handed, text)
+                x = _freeable(has_callback, pinned, contract)
+                result = evaluate(source, [Pointer(x)], sources, choose)
+                called = {s.object for s in result.trace if s.kind is StepKind.CALL}
+                xso = x.within(XSO)
+                frees = called & puts or xso.value(contract.member(OWNER)) == NULL
+                if frees and not isinstance(result.value, Fault):
+                    freed += 1
+                    left = {name for name in wanted if not _is_clear(xso.value(name))}
+                    if left:
+                        handed = _handed(result.trace)
+                        text = f"{source.name}() leaves {_listed(left)} behind"
+                        return _left_behind(place, left, handed, text)
                 if count > MOST_RUNS:
                     return Answer(None, *place, f"{source.name}() has too many paths")
         except Outside as error:
@@ -376,27 +357,17 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _freeable(has_callback: bool, pinned: bool, contract: Contract) -> tuple[Struct, Struct]:
+def _freeable(has_callback: bool, pinned: bool, contract: Contract) -> Struct:
     """Return a state that its owner has. pinned: a lower device has it, and its handle is there."""
     slot = contract.slot(FREE)
-    ops = Struct("ops", OPS, open=True)
     free = Pointer(Function(slot, lambda _: Void()))
-    ops.put(slot, free if has_callback else NULL)
-    device = Struct("dev", DEVICE, open=True)
-    device.put(NETDEV_OPS, Pointer(ops))
-    xso = xso_of(contract, open=True)
+    device = open_device({slot: free if has_callback else NULL})
     held: dict[str, Value] = {
         OWNER: Pointer(device),
         PINNED: Pointer(device) if pinned else NULL,
         HANDLE: handle_value(contract, 7 if pinned else 0),
-        OWNER_CALLBACKS: Pointer(ops),
-        LOWER_CALLBACKS: Pointer(ops),
+        OWNER_CALLBACKS: device.value(NETDEV_OPS),
+        LOWER_CALLBACKS: device.value(NETDEV_OPS),
         PRIVATE: Pointer(Struct("private", "", open=True)),
     }
-    for role, value in held.items():
-        if role in contract.members:
-            xso.put_at(contract.member(role), value)
-    x = Struct("x", STATE, open=True)
-    x.put(XSO, xso)
-    x.put("data", Unknown())
-    return x, xso
+    return open_state(contract, held).put("data", Unknown())

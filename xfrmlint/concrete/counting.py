@@ -14,8 +14,8 @@ from xfrmlint.concrete.handles import handle_value
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.resolver import value_text
 from xfrmlint.concrete.sources import Sources
-from xfrmlint.concrete.states import xso_of
-from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Uninitialized
+from xfrmlint.concrete.states import open_state
+from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Uninitialized, Value
 from xfrmlint.contract.words import (
     COUNTS,
     DEVICE,
@@ -23,7 +23,6 @@ from xfrmlint.contract.words import (
     OWNER,
     PINNED,
     PRIVATE,
-    STATE,
     XSO,
     Contract,
 )
@@ -92,7 +91,6 @@ def _answers(
     found: list[set[str]] = []
     for through_own in (True, False):
         answers: set[str] = set()
-
         for count, choose in enumerate(choices()):
             route = _route(sources.contract, kind, handle, private, through_own)
             answers.add(value_text(evaluate(source, [Pointer(route)], sources, choose).value))
@@ -107,18 +105,16 @@ def _route(
 ) -> Struct:
     """Return a route with a state, as the head of the whole one and as that itself."""
     owner, other = (Struct(name, DEVICE, open=True) for name in ("dev", "other"))
-    xso = xso_of(contract, open=True)
-    xso.put_at(contract.member(OWNER), Pointer(owner))
-    xso.put_at(contract.member(HANDLE), handle_value(contract, handle))
+    held: dict[str, Value] = {
+        OWNER: Pointer(owner),
+        HANDLE: handle_value(contract, handle),
+        PRIVATE: Pointer(Cell("private", Uninitialized())) if private else NULL,
+        # An owner with data of its own pins nothing.
+        PINNED: NULL,
+    }
+    x = open_state(contract, held)
     if kind is not None:
-        xso.put(_TYPE, kind)
-    held = Pointer(Cell("private", Uninitialized())) if private else NULL
-    xso.put_at(contract.member(PRIVATE), held)
-    # An owner with data of its own pins nothing.
-    if PINNED in contract.members:
-        xso.put_at(contract.member(PINNED), NULL)
-    x = Struct("x", STATE, open=True)
-    x.put(XSO, xso)
+        x.within(XSO).put(_TYPE, kind)
     # What the ESP module has registered.
     x.put("type_offload", Pointer(Cell("type_offload", Uninitialized())))
     device = Pointer(owner if through_own else other)

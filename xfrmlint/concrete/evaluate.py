@@ -42,14 +42,16 @@ from xfrmlint.c.syntax import (
     Name,
     Temporary,
 )
-from xfrmlint.concrete.body import Bodied, Body, Prepared, slot
+from xfrmlint.concrete.body import Body, Prepared, slot
 from xfrmlint.concrete.builtins import Builtins
+from xfrmlint.concrete.containers import loop_variable
 from xfrmlint.concrete.expressions import short
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
-from xfrmlint.concrete.kernel import Kernel, loop_variable
+from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.memory import Frame, Touched
 from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.primitives import known
+from xfrmlint.concrete.primitives import word_of
+from xfrmlint.concrete.sources import Sources
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import (
     Cell,
@@ -79,7 +81,7 @@ class Result(NamedTuple):
 def evaluate(
     source: Source,
     arguments: Sequence[Value],
-    names: Bodied,
+    names: Sources,
     choose: Callable[[], bool] | None = None,
     kernel: Kernel | None = None,
     supposed: Mapping[str, Value] = MappingProxyType({}),
@@ -164,10 +166,9 @@ class _Machine(Builtins):
                 return Void()
             called = self._value(call.callee)
             return self._called_pointer(called, list(map(self._value, call.arguments)), call)
-        if self.kernel is not None and self.kernel.knows(name):
-            return self.kernel.call(self, name, call.arguments, call)
-        if known(name):
-            return self._builtin(call)
+        word = word_of(name, self.kernel is not None)
+        if word:
+            return self._builtin(call, word)
         source = self.names.function(name, self._path)
         if source is not None:
             values = list(map(self._value, call.arguments))
@@ -288,7 +289,7 @@ class _Machine(Builtins):
         )
         of = loop_variable(name, arguments)
         if step.number not in frame.turns:
-            found = self.kernel.elements(self, name, arguments, of)
+            found = self._elements(self.kernel, name, arguments)
             frame.turns[step.number] = found
         value = next(frame.turns[step.number], None)
         if value is None:

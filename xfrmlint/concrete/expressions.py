@@ -40,6 +40,7 @@ from xfrmlint.concrete.faults import FaultKind, Outside
 from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.operands import Operands, type_of_truth
 from xfrmlint.concrete.operators import Operators
+from xfrmlint.concrete.primitives import word_of
 from xfrmlint.concrete.values import (
     NULL,
     Cell,
@@ -243,11 +244,23 @@ class Expressions(Operands, Operators):
         """Return what a variable of a file is at first; None where that is not seen."""
         if kind.pointers:
             maker = self.names.made_by(name, self._path) if kind.pointers == 1 else None
-            return None if maker is None else kernel.made_first(maker, name, kind)
+            return self._made_first(kernel, maker, name, kind) if maker is not None else None
         if integer(kind) is not None:
             return Open(name, set()) if self.names.is_set(name, self._path) else None
         held = kind.base.startswith("struct ") and kind.base != OPS
         return Struct(name, kind.base) if held else None
+
+    def _made_first(self, kernel: Kernel, maker: str, name: str, kind: CType) -> Value | None:
+        """Return what a pointer leads to that a function stored before anything was run.
+
+        maker: that function, if there is one. None where that is not known.
+        """
+        word = word_of(maker)
+        if word == "makes" and kind.base == DEVICE:
+            return kernel.owner
+        if word == "allocates":
+            return Pointer(Struct(name, kind.base, born=True))
+        return None if maker else NULL
 
     # What a world has not made yet
 
@@ -320,7 +333,7 @@ class Expressions(Operands, Operators):
             return NULL
         if kind.base == DEVICE:
             return kernel.port_in(f"{struct.kind.split()[-1]}.{name}")
-        entry = kernel.entry(self, kind.base, kernel.active)
+        entry = self._entry(kernel, kind.base, kernel.active)
         return Pointer(entry) if entry is not None else NULL
 
     def _element(self, one: Index) -> Cell | Struct:
@@ -358,29 +371,20 @@ class Expressions(Operands, Operators):
             found.array = array
         return found
 
-    # What the kernel asks
+    def _entry(self, kernel: Kernel, kind: str, port: str) -> Struct | None:
+        """Return an owner's own struct for a port: one with a net_device; None if it has none."""
+        return kernel.entry_of(kind, port, self.names.members(CType(kind), self._path))
 
-    def value_of(self, node: Expression) -> Value:
-        return self._value(node)
-
-    def place_of(self, node: Expression) -> Cell | Struct:
-        return self._lvalue(node)
-
-    def variable_type(self, node: Expression) -> CType | None:
-        found = self._variable(node) if isinstance(node, Name) else None
+    def _declared(self, one: Expression) -> CType | None:
+        """Return the declared type of a variable."""
+        found = self._variable(one) if isinstance(one, Name) else None
         return found.type if found is not None else None
 
-    def result_type(self) -> CType | None:
-        return self._frames[-1].body.view.result
-
-    def members_of(self, struct: str) -> Mapping[str, CType]:
-        return self.names.members(CType(struct), self._path)
-
-    def key_member(self, node: Expression) -> str:
-        return self.names.key_member(node.text, self._path)
-
-    def refuse(self, reason: str, node: Expression) -> Exception:
-        return self._outside(reason, node.start)
+    def _leave(self, variable: Expression, value: Value) -> None:
+        """Let a variable hold what a loop leaves in it."""
+        place = self._lvalue(variable)
+        if isinstance(place, Cell):
+            place.value = value
 
     # Reads
 

@@ -7,25 +7,24 @@ more of the owner's code where it turns out that what was left out matters (slic
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from xfrmlint.c.configuration import ALL_ON, ON
+from xfrmlint.c.configuration import ON
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
+from xfrmlint.concrete.asking import Code
 from xfrmlint.concrete.bodies import bodies_of, owners_files
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.core import may_clear_where_add_fails
+from xfrmlint.concrete.cores import core_definitions
 from xfrmlint.concrete.evaluate import ENDLESS
 from xfrmlint.concrete.faults import Outside
-from xfrmlint.concrete.kernel import (
-    does_nothing,
-    kernels_own,
-)
-from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.owner import LONGEST, Owner, owner_of, parameters
-from xfrmlint.concrete.primitives import known
+from xfrmlint.concrete.lowers import OFFLOADS
+from xfrmlint.concrete.names import Source, parameters
+from xfrmlint.concrete.owner import Owner, owner_of
 from xfrmlint.concrete.resolver import in_worlds
+from xfrmlint.concrete.scene import Blamed, Scene
 from xfrmlint.concrete.slices import Slices
-from xfrmlint.concrete.sources import Sources, core_definitions
-from xfrmlint.concrete.stage import OFFLOADS, Blamed, Code, Scene, Stage
+from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.stage import Stage
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
@@ -83,16 +82,7 @@ def run_owner(reader: Reader, path: str, callbacks: Mapping[str, str]) -> Ran | 
     contract = reader.contract
     bodies = bodies_of(reader, owners_files(reader, path))
     slices = Slices(reader, path, bodies, callbacks.values())
-    sources = Sources(
-        reader,
-        ON,
-        kept=lambda name: known(name) or kernels_own(name),
-        longest=LONGEST,
-        nothing=does_nothing,
-        home=path,
-        own=ALL_ON,
-        slices=slices,
-    )
+    sources = Sources(reader, ON, home=path, slices=slices)
     resolvers = core_definitions(reader, sources, contract.asks) if contract.present else []
     if contract.present and not resolvers:
         return None

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import BOOL, INT, Int, IntType, integer, wrapped
 from xfrmlint.c.syntax import Name, Temporary
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import Local
-from xfrmlint.concrete.body import Bodied, Body, Unordered, slot
+from xfrmlint.concrete.body import Body, Unordered, slot
 from xfrmlint.concrete.faults import Fault, Faulted, FaultKind, Outside
 from xfrmlint.concrete.kernel import NOWHERE, Kernel, Spot
 from xfrmlint.concrete.trace import Step, StepKind
@@ -27,6 +27,9 @@ from xfrmlint.concrete.values import (
     Void,
 )
 from xfrmlint.contract.words import DEVICE
+
+if TYPE_CHECKING:
+    from xfrmlint.concrete.sources import Sources
 
 # Of a number that holds a pointer.
 _BITS = 64
@@ -65,7 +68,7 @@ class Memory:
     """The frames of the calls under way, the trace, and what may be stored where."""
 
     def __init__(
-        self, names: Bodied, choose: Callable[[], bool] | None, kernel: Kernel | None = None
+        self, names: "Sources", choose: Callable[[], bool] | None, kernel: Kernel | None = None
     ) -> None:
         self.names = names
         self.choose = choose

@@ -11,8 +11,8 @@ from xfrmlint.c.integers import integer
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
 from xfrmlint.concrete.bodies import Bodies, owners_files, reached, reaching
-from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.names import Source, parameters
+from xfrmlint.concrete.sources import LONGEST, Sources
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
@@ -37,8 +37,6 @@ _SIZED = re.compile(
 _INDEX = b"ifindex"
 _TABLE = re.compile(rb"\bstruct\s+xfrmdev_ops\s+(\w+)\s*=")
 _INSTALLS = re.compile(rb"(?:->|\.)\s*%s\s*=(?!=)" % NETDEV_OPS.encode())
-# Bytes of a function that makes a device a port; what is longer has never come to its end.
-LONGEST = 5000
 
 
 class Owner(NamedTuple):
@@ -274,12 +272,6 @@ def port_of(kind: CType, sources: Sources, path: str) -> str:
         if (one.base, one.pointers) == (DEVICE, 1)
     ]
     return "entry" if held else ""
-
-
-def parameters(view: View) -> list[CType]:
-    """Return the types of a function's parameters in order."""
-    found = [(v.parameter, v.type) for v in view.locals if v.parameter >= 0]
-    return [kind for _, kind in sorted(found, key=lambda one: one[0])]
 
 
 def _told_port(head: View, sources: Sources, private: Container[bytes]) -> bool:

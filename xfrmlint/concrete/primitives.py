@@ -1,49 +1,47 @@
-"""The kernel's macros and inlines that the evaluator has its own idea of, by name."""
+"""The kernel's functions and macros that are not read from the tree where code is run, by name.
 
-import re
-from functools import cache
+What each of them does is said by the [[run]] rows of functions.toml.
+"""
 
-from xfrmlint.kernel.functions import Function, function_named
+from xfrmlint.kernel.functions import Function, function_named, run_named
 
-# Reads of the first argument, an lvalue: include/asm-generic/rwonce.h, linux/rcupdate.h.
-ONCE = re.compile(
-    r"(__)?READ_ONCE|ACCESS_ONCE|rcu_access_pointer|s?rcu_dereference(_\w+)?|rtnl_dereference(_rtnl)?|"
-    r"lockless_dereference"
-)
-# __builtin_expect(!!(x), n): a long (linux/compiler.h).
-LIKELY = ("likely", "unlikely")
-_NOTHING = re.compile(
-    r"rcu_read_(un)?lock(_bh|_sched)?|preempt_(dis|en)able|local_bh_(dis|en)able|s?mp_[rw]?mb|"
-    r"smp_[rw]?mb|barrier|might_sleep|ASSERT_RTNL|lockdep_assert\w*|RCU_LOCKDEP_WARN|BUILD_BUG_ON|"
-    r"might_sleep_if|static_assert|_Static_assert"
-)
-GUARDS = ("rcu", "rcu_bh", "rcu_sched", "preempt")
-# Of these functions.toml says all that they do.
-_EXACT = re.compile(
-    ONCE.pattern + r"|(un)?likely|data_race|unrcu_pointer|rcu_pointer_handoff|WARN(_ON)?(_ONCE)?|"
-    r"(__)?WRITE_ONCE|__builtin_assume_aligned|rcu_assign_pointer|RCU_INIT_POINTER|rcu_replace_pointer|"
-    r"DEBUG_NET_WARN_ON_ONCE|BUG_ON|IS_ERR_OR_NULL"
-)
-_BUILTIN = re.compile(
-    r"xchg|swap|smp_load_acquire|smp_store_release|__builtin_expect|IS_ENABLED|IS_ERR|container_of|container_of_const|memset(_after|_startat)?|guard|"
-    r"static_branch_(un)?likely|static_key_enabled"
-)
+# Known in whatever is run; the rest of the words is about the objects of a world.
+_SAID = ("said", "reads once")
+_ALWAYS = ("nothing", "built in", *_SAID)
+_IDLE = ("nothing", "idle")
+_STORE_NOTHING = (*_IDLE, "succeeds", "looks", "bit", "listed")
 _UNEVALUATED = Function(flags=frozenset({"unevaluated"}))
 
 
-@cache
-def known(name: str) -> bool:
-    """Tell whether the evaluator has its own idea of a macro or function (never expanded)."""
-    return any(names.fullmatch(name) is not None for names in (_EXACT, _BUILTIN, _NOTHING))
+def word_of(name: str, in_world: bool = True) -> str:
+    """Return in a word what a function does; nothing if it is read from the tree."""
+    word = run_named(name)
+    return word if word in _ALWAYS or (in_world and word != "looks") else ""
 
 
-def does_nothing(name: str) -> bool:
-    """Tell whether a function changes nothing that is looked at, whatever it is told."""
-    return _NOTHING.fullmatch(name) is not None
+def is_given(name: str, in_world: bool = True) -> bool:
+    """Tell whether a macro or function is not read from the tree (and never expanded)."""
+    return bool(word_of(name, in_world))
 
 
-def does(name: str, nothing: bool) -> Function:
-    """Return what a function does, if that is all it does. nothing: it does nothing at all."""
-    if nothing:
+def reads_once(name: str) -> bool:
+    """Tell whether a macro is READ_ONCE() or a relative of it."""
+    return word_of(name) == "reads once"
+
+
+def stores_nothing(name: str) -> bool:
+    """Tell whether a function stores nothing in a world, whatever it is told."""
+    return run_named(name) in _STORE_NOTHING
+
+
+def changes_world(name: str) -> bool:
+    """Tell whether a function changes more of a world than the members it is told."""
+    return word_of(name) in ("links", "table", "empties")
+
+
+def does(name: str, in_world: bool) -> Function:
+    """Return what a function does, if that is all it does."""
+    word = word_of(name, in_world)
+    if word in _IDLE:
         return _UNEVALUATED
-    return function_named(name) if _EXACT.fullmatch(name) else Function()
+    return function_named(name) if word in _SAID else Function()

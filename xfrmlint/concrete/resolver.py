@@ -10,11 +10,12 @@ from typing import NamedTuple, TypeGuard
 from xfrmlint.c.configuration import ON, Configuration
 from xfrmlint.c.integers import Int
 from xfrmlint.c.reader import Reader
+from xfrmlint.concrete.cores import core_definitions
 from xfrmlint.concrete.evaluate import Result
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.runs import Runs
-from xfrmlint.concrete.sources import Sources, core_definitions
+from xfrmlint.concrete.sources import Sources
 from xfrmlint.concrete.states import Case, states
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import Value

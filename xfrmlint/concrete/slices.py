@@ -10,7 +10,7 @@ is left out may have stored other members: what they hold is not known from then
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -18,8 +18,7 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import spaces
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.bodies import CALLED, Bodies, OwnMacros, bodies_of, reached
-from xfrmlint.concrete.kernel import changes_world, kernels_own, stores_nothing
-from xfrmlint.concrete.primitives import known
+from xfrmlint.concrete.primitives import changes_world, is_given, stores_nothing
 from xfrmlint.contract.words import DEVICE, OPS, PACKET, STATE, XFRM, XSO
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.kernel.places import HEADERS
@@ -86,13 +85,14 @@ class Slices:
         self._pointers = re.compile(rb"(?<![\w.>])(?:%s)\b" % b"|".join(sorted(named) or [b"(?!)"]))
         # What a header of the owner's defines besides its structs is its code, too.
         self._bodies = {**bodies_of(reader, self._headers(path, bodies)), **bodies}
-        self._effects: dict[tuple[bytes, bytes], _Effect] = {}
-        self._whole: dict[str, _Effect] = {}
         self._more: set[_Member] = set()
-        self._direct: dict[str, bool] = {}
-        self._touching: dict[str, bool] = {}
-        self._cores: dict[str, bool] = {}
-        self._stored: dict[str, frozenset[_Member]] = {}
+        # Each is asked again and again.
+        self._effect_of = cache(self._what_does)
+        self._effect_in = cache(self._what_all_does)
+        self._touches = cache(self._touches_below)
+        self._touches_itself = cache(self._touches_directly)
+        self._is_the_cores = cache(self._is_in_the_cores_header)
+        self._stored_by = cache(self._all_stored_by)
 
     def want(self, members: Iterable[tuple[str, str]]) -> None:
         """Count some members among what matters, besides what always does: names, and structs.
@@ -101,8 +101,8 @@ class Slices:
         """
         self._more = {_Member(name, kind.partition(" ")[2] or None) for name, kind in members}
         self.lost = {}
-        self._direct.clear()
-        self._touching.clear()
+        self._touches_itself.cache_clear()
+        self._touches.cache_clear()
 
     def _read_by(self, bodies: Bodies) -> Lost:
         found: dict[str, set[str | None]] = {}
@@ -202,14 +202,11 @@ class Slices:
             or any(map(self._calls_what_matters, effect.calls))
         )
 
-    def _effect_of(self, written: bytes, whole: bytes) -> "_Effect":
-        key = (written, whole)
-        if key not in self._effects:
-            written = self._macros.expanded(written)
-            effect = _effect(written, whole)
-            shared = (_Member(name.decode(), None) for name in self._pointers.findall(written))
-            self._effects[key] = effect._replace(stores=(*effect.stores, *shared))
-        return self._effects[key]
+    def _what_does(self, written: bytes, whole: bytes) -> "_Effect":
+        written = self._macros.expanded(written)
+        effect = _effect(written, whole)
+        shared = (_Member(name.decode(), None) for name in self._pointers.findall(written))
+        return effect._replace(stores=(*effect.stores, *shared))
 
     def _touches_by(self, effect: "_Effect") -> bool:
         """Tell whether some code itself stores what matters, or calls by a pointer."""
@@ -230,40 +227,30 @@ class Slices:
             return self._touches(name)
         return changes_world(name) or self._is_the_cores(name)
 
-    def _is_the_cores(self, name: str) -> bool:
+    def _is_in_the_cores_header(self, name: str) -> bool:
         """Tell whether a function is one of the xfrm core's, which may be about states."""
-        if name not in self._cores:
-            header = self._reader.corpus.data(XFRM)
-            word = name.encode()
-            self._cores[name] = word in header and not (known(name) or kernels_own(name))
-            if self._cores[name]:
-                declared = rb"^(?:[A-Za-z_][\w \t*]*[ \t*])?%s\s*\(" % re.escape(word)
-                self._cores[name] = re.search(declared, header, re.M) is not None
-        return self._cores[name]
+        header, word = self._reader.corpus.data(XFRM), name.encode()
+        if word not in header or is_given(name):
+            return False
+        declared = rb"^(?:[A-Za-z_][\w \t*]*[ \t*])?%s\s*\(" % re.escape(word)
+        return re.search(declared, header, re.M) is not None
 
-    def _touches(self, name: str) -> bool:
-        if name not in self._touching:
-            below = reached(name, self._bodies)
-            self._touching[name] = any(map(self._touches_itself, sorted(below)))
-        return self._touching[name]
+    def _touches_below(self, name: str) -> bool:
+        return any(map(self._touches_itself, sorted(reached(name, self._bodies))))
 
-    def _touches_itself(self, name: str) -> bool:
-        if name not in self._direct:
-            effect = self._effect_in(name)
-            outside = [one for one in effect.calls if one not in self._bodies]
-            self._direct[name] = (
-                name in self._roots
-                or self._touches_by(effect)
-                or any(map(self._calls_what_matters, outside))
-            )
-        return self._direct[name]
+    def _touches_directly(self, name: str) -> bool:
+        effect = self._effect_in(name)
+        outside = [one for one in effect.calls if one not in self._bodies]
+        return (
+            name in self._roots
+            or self._touches_by(effect)
+            or any(map(self._calls_what_matters, outside))
+        )
 
-    def _effect_in(self, name: str) -> "_Effect":
+    def _what_all_does(self, name: str) -> "_Effect":
         """Return what a whole function does."""
-        if name not in self._whole:
-            whole = self._bodies[name].text
-            self._whole[name] = self._effect_of(whole[whole.find(b"{") :], whole)
-        return self._whole[name]
+        whole = self._bodies[name].text
+        return self._effect_of(whole[whole.find(b"{") :], whole)
 
     # What is stored
 
@@ -274,13 +261,9 @@ class Slices:
         for name in effect.calls:
             yield from self._stored_by(name)
 
-    def _stored_by(self, name: str) -> frozenset[_Member]:
-        if name not in self._stored:
-            found: set[_Member] = set()
-            for one in reached(name, self._bodies):
-                found.update(self._effect_in(one).stores)
-            self._stored[name] = frozenset(found)
-        return self._stored[name]
+    def _all_stored_by(self, name: str) -> frozenset[_Member]:
+        below = reached(name, self._bodies)
+        return frozenset(one for b in below for one in self._effect_in(b).stores)
 
 
 def _sets_own(text: bytes) -> bool:

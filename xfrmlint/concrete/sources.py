@@ -2,51 +2,38 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from functools import cached_property
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from tree_sitter import Node
 
 from xfrmlint.c.blanking import blank, spaces
-from xfrmlint.c.configuration import Configuration, branch_truth, compiled
-from xfrmlint.c.constants import Constants
+from xfrmlint.c.configuration import ALL_ON, Configuration, branch_truth, compiled
 from xfrmlint.c.corpus import stands_in
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import arguments_of, around, called_by, given_to, without_casts
-from xfrmlint.c.index import words
-from xfrmlint.c.integers import INT, Int, integer
+from xfrmlint.c.integers import integer
 from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import Item, Unit, below, node_text, outline, parse
 from xfrmlint.c.view import View
 from xfrmlint.concrete.body import Body
-from xfrmlint.concrete.names import Declared, Source
-from xfrmlint.concrete.primitives import does, does_nothing, known
+from xfrmlint.concrete.names import Source
+from xfrmlint.concrete.primitives import does, is_given
 from xfrmlint.concrete.slices import Lost, Slices
-from xfrmlint.contract.words import DEVICE, HANDLE, STATE, XFRM, Contract
-from xfrmlint.contract.words import Function as Core
-from xfrmlint.kernel import structs
-from xfrmlint.kernel.functions import Function, function_named
+from xfrmlint.concrete.texts import Texts
+from xfrmlint.contract.words import XFRM
+from xfrmlint.kernel.functions import Function
 from xfrmlint.kernel.places import HEADERS
 
 _CORE = "net/xfrm"
-_STATE = f"{_CORE}/xfrm_state.c"
+# Where most of the core stands: to search two folders takes longer than to look.
+USUAL = (XFRM, f"{_CORE}/xfrm_state.c")
 _MOST_EXPANSIONS = 16
-# What is done to a member, behind its name and before it.
-_STORED = re.compile(rb"(?:\[[^;=]*\])?\s*=([^=;][^;]*);")
-_COUNTED = re.compile(rb"\s*(?:\+\+|--|[-+]=)")
-_COUNTING = re.compile(rb"(?:\+\+|--)\s*[\w.>()-]*$")
-_ZERO = re.compile(rb"[\s(]*(?:0[uUlL]*|NULL)[)\s]*$")
-_PRIVATE = re.compile(rb"\b(\w+)->$")
-_FROM_NAME = re.compile(rb"\s*=\s*(\w+)\s*;")
-_FAR = 100
 _KEY = rb"\bDEFINE_STATIC_KEY_(TRUE|FALSE)(?:_RO)?\s*\(\s*%s\s*\)"
 _SETS_KEY = r"static_(branch|key)_(slow_)?(inc|dec|enable|disable)\w*\(&?\s*%s\b"
-# Elements of an array whose size can't be read.
-_UNSAID = 64
+# Bytes of a driver's function that is still run; what is longer has never come to its end.
+LONGEST = 5000
 
 
 _Prepared = tuple[dict[tuple[str, str], Source | None], dict[tuple[str, int], Source], Lost]
@@ -69,15 +56,13 @@ class _Seen(NamedTuple):
     files: Sequence[tuple[str, frozenset[bytes]]]
 
 
-class Sources:
-    """The functions of one tree, ready to be evaluated; implements `Names`.
+class Sources(Texts):
+    """The functions of one tree, ready to be evaluated.
 
     configuration: the CONFIG_ options that are settled. near: only definitions and macros of files
     whose path starts so are used (all that the includes reach, if empty). contract: what the tree
-    calls things. kept: macros that are not expanded. longest: bytes of a function
-    that is still prepared, if not 0. nothing: functions that are not even told their arguments.
-    home: a file of the driver whose code is run, if it is one's. own: the options for that
-    driver's files. slices: what of that driver's functions is not run.
+    calls things. home: a file of the driver whose code is run in a world, if it is one's. slices:
+    what of that driver's functions is not run.
     """
 
     def __init__(
@@ -85,38 +70,25 @@ class Sources:
         reader: Reader,
         configuration: Configuration,
         near: Sequence[str] = (),
-        kept: Callable[[str], bool] = known,
-        longest: int = 0,
-        nothing: Callable[[str], bool] = does_nothing,
         home: str = "",
-        own: Configuration | None = None,
         slices: Slices | None = None,
     ) -> None:
-        self._home = home
-        self._slices = slices
-        self._options = own
-        self._longest = longest
-        self._kept = kept
-        self._nothing = nothing
-        self.constants = Constants(reader.types)
+        super().__init__(reader, home, slices)
+        # Of a driver's own files all options are on.
+        self._options = ALL_ON if home else None
         self.bodies: dict[View, Body] = {}
-        self._reader = reader
-        self.contract = reader.contract
-        self._corpus = reader.corpus
         self._configuration = configuration
         self._near = tuple(near)
         self._found: dict[tuple[str, str], Source | None] = {}
-        self._units: dict[str, Unit] = {}
+        self.macro = cache(self._macro)
+        self.unit = cache(self._left)
         self._wanted: frozenset[tuple[str, str]] = frozenset()
         self._saved: dict[frozenset[tuple[str, str]], _Prepared] = {}
         self._made: dict[tuple[str, int], Source] = {}
         self._expanded: dict[tuple[str, int, bytes], Source] = {}
         self._doubtful: set[tuple[str, str]] = set()
-        self._seen: dict[str, _Seen] = {}
-        self._own: dict[tuple[str, str], bool] = {}
-        self._handles: dict[tuple[str, str], bool] = {}
-        self._defined: dict[tuple[str, str], Macro | None] = {}
-        self._keys: dict[str, bool | None] = {}
+        self._macros_seen = cache(self._all_macros_of)
+        self._begins = cache(self._first_value)
         # What static keys that are set somewhere were decided to be in a run.
         self.decided: dict[str, bool] = {}
         self.decide: Callable[[], bool] | None = None
@@ -158,15 +130,6 @@ class Sources:
                     return self.only(name, found)
         core = path == XFRM or path.startswith(f"{_CORE}/")
         return self._exported(name, word) if self._home or core else None
-
-    def _around(self, path: str) -> Sequence[str]:
-        """Return the files of the module that a file is part of."""
-        # Who includes a kernel's header is asked of the whole tree: here only the driver does.
-        return self._reader.universe.files(self._home_of(path))
-
-    def _home_of(self, path: str) -> str:
-        """Return the driver's first file for a kernel's header, and each other file itself."""
-        return self._home if self._home and path.startswith(HEADERS) else path
 
     def _exported(self, name: str, word: bytes) -> Source | None:
         """Return what the xfrm core defines, and its header declares, for an owner to call."""
@@ -291,7 +254,7 @@ class Sources:
         if self._slices is not None:
             left = self._slices.of(item.name, path, unit.text, item.node)
             text, sliced = left[item.start : item.end], left != unit.text
-        if self._longest and len(b" ".join(text.split())) > self._longest:
+        if self._home and len(b" ".join(text.split())) > LONGEST:
             return Source(item.name, path, line, plain, f"{item.name}() is too long", line)
         key = (path, item.start, text)
         if key not in self._expanded:
@@ -339,7 +302,7 @@ class Sources:
             at = start + match.start()
             head = _WORD.match(unit.data, at)
             name = head.group().decode() if head is not None else "while"
-            macro = None if name == "while" or self._kept(name) else self.macro(name, unit.path)
+            macro = None if name == "while" or self._is_kept(name) else self.macro(name, unit.path)
             if macro is not None:
                 macros[name] = macro
                 left[match.start() : match.start() + len(name)] = name.encode()
@@ -354,17 +317,14 @@ class Sources:
                     return f"a part of it is under {branch.condition}", unit.line(branch.start)
         return None
 
-    def unit(self, path: str) -> Unit:
+    def _left(self, path: str) -> Unit:
         """Return a file without what the configuration leaves out; every offset stays true."""
-        if path not in self._units:
-            written = self._corpus.unit(path)
-            data = bytearray(written.data)
-            for branch in written.blanked.branches:
-                if branch_truth(written, branch, self._of(path)) is False:
-                    data[branch.start : branch.end] = spaces(bytes(data[branch.start : branch.end]))
-            same = data == written.data
-            self._units[path] = written if same else self._corpus.left(written, bytes(data))
-        return self._units[path]
+        written = self._corpus.unit(path)
+        data = bytearray(written.data)
+        for branch in written.blanked.branches:
+            if branch_truth(written, branch, self._of(path)) is False:
+                data[branch.start : branch.end] = spaces(bytes(data[branch.start : branch.end]))
+        return written if data == written.data else self._corpus.left(written, bytes(data))
 
     def _macros_of(self, view: View, asked: set[str], start: int) -> dict[str, Macro]:
         """Return the macros that a function uses and that have not been asked for yet."""
@@ -374,7 +334,7 @@ class Sources:
             if node.type != "identifier":
                 continue
             name = node_text(node)
-            if name in asked or self._kept(name):
+            if name in asked or self._is_kept(name):
                 continue
             if view.local(name, node.start_byte) is not None:
                 continue
@@ -385,13 +345,6 @@ class Sources:
             if macro is not None and not later:
                 found[name] = macro
         return found
-
-    def macro(self, name: str, path: str) -> Macro | None:
-        """Return the one definition of a macro that `path` sees; None if it isn't plain."""
-        key = (name, path)
-        if key not in self._defined:
-            self._defined[key] = self._macro(name, path)
-        return self._defined[key]
 
     def may_define(self, name: str, path: str) -> bool:
         """Tell whether a macro that `path` sees is not plain, or need not be there."""
@@ -407,6 +360,7 @@ class Sources:
         return found._replace(body=text)
 
     def _macro(self, name: str, path: str) -> Macro | None:
+        """Return the one definition of a macro that `path` sees; None if it isn't plain."""
         word = name.encode("utf-8", "surrogateescape")
         names, files = self._macros_seen(path)
         for place, defined in files if any(word in some for some in names) else ():
@@ -464,17 +418,13 @@ class Sources:
     def _of_headers(self) -> _Seen:
         return self._defined_in(self._headers)
 
-    def _macros_seen(self, path: str) -> _Seen:
+    def _all_macros_of(self, path: str) -> _Seen:
         """Return the names of all macros that a file sees, and those of each file with some."""
-        if path not in self._seen:
-            if self._home:
-                own = self._defined_in(self._corpus.local(path) or [path])
-                headers = self._of_headers
-                seen = _Seen((*own.names, *headers.names), [*own.files, *headers.files])
-            else:
-                seen = self._defined_in(self._seen_by(path))
-            self._seen[path] = seen
-        return self._seen[path]
+        if not self._home:
+            return self._defined_in(self._seen_by(path))
+        own = self._defined_in(self._corpus.local(path) or [path])
+        headers = self._of_headers
+        return _Seen((*own.names, *headers.names), [*own.files, *headers.files])
 
     def _defined_in(self, paths: Iterable[str]) -> _Seen:
         seen = ((place, self._corpus.defines(place)) for place in paths)
@@ -483,7 +433,11 @@ class Sources:
 
     def does(self, name: str) -> Function:
         """Return what a macro or function of the kernel's does that has no effect but that."""
-        return does(name, self._nothing(name))
+        return does(name, bool(self._home))
+
+    def _is_kept(self, name: str) -> bool:
+        """Tell whether a macro is not expanded."""
+        return is_given(name, bool(self._home))
 
     def resolved(self, kind: CType, path: str) -> CType:
         """Return a type with typedefs followed."""
@@ -506,158 +460,18 @@ class Sources:
 
         Else either, where that is decided; None where it is not, or if there is no such key.
         """
-        if key not in self._keys:
-            self._keys[key] = self._begins(key)
-        begins = self._keys[key]
+        begins = self._begins(key)
         if begins is None or not self._corpus.tree.search(_SETS_KEY % re.escape(key)):
             return begins
         if self.decide is not None and key not in self.decided:
             self.decided[key] = self.decide()
         return self.decided.get(key)
 
-    def _begins(self, key: str) -> bool | None:
+    def _first_value(self, key: str) -> bool | None:
         defined = re.compile(_KEY % re.escape(key).encode())
         texts = map(self._corpus.data, core_files(self._reader, key) if key.isidentifier() else ())
         found = [match.group(1) for text in texts for match in defined.finditer(text)]
         return found == [b"TRUE"] if len(found) == 1 else None
-
-    def member(self, struct: CType, name: str, path: str) -> Declared | None:
-        """Return how a struct declares a member; None if that can't be read."""
-        kind = self.members(struct, path).get(name)
-        count = 0
-        word, _, tag = struct.base.partition(" ")
-        found = self._corpus.find(word, tag, path) if tag else None
-        if kind is None:
-            table = rb"\bDECLARE_HASHTABLE\s*\(\s*%s\s*," % re.escape(name.encode())
-            text = self._corpus.unit(found.path).text[found.start : found.end] if found else b""
-            # linux/hashtable.h: an array of hlist_heads.
-            return (
-                Declared(CType("struct hlist_head", 1), _UNSAID) if re.search(table, text) else None
-            )
-        if found is not None and kind.pointers:
-            text = self._corpus.unit(found.path).text[found.start : found.end]
-            sized = re.search(rb"\b%s\s*\[([^\]]*)\]\s*[;,\[]" % re.escape(name.encode()), text)
-            if sized is not None:
-                number = self.constant(sized.group(1).decode().strip(), found.path)
-                count = number.value if number is not None else _UNSAID
-        return Declared(kind, count)
-
-    def members(self, struct: CType, path: str) -> Fields:
-        """Return the members of a struct; none if they can't be read."""
-        found = self._reader.types.fields(struct, path)
-        return found[0] if found is not None else {}
-
-    def variable(self, name: str, path: str) -> CType | None:
-        """Return the type of a variable of a file; None if there is none of that name."""
-        found = self._reader.types.variable(name, path)
-        if found is None or " " not in found.base:
-            # `static LIST_HEAD(name);` declares what no type is seen of.
-            made = re.compile(
-                rb"\b(?:H?LIST_HEAD|DEFINE_(?:SPINLOCK|MUTEX|XARRAY\w*))\s*\(\s*%s\s*\)"
-                % name.encode()
-            )
-            data = self._corpus.data(path)
-            return CType("struct list_head") if made.search(data) else found
-        return found
-
-    def is_set(self, name: str, path: str) -> bool:
-        """Tell whether a variable of a file gets another value than its first one."""
-        stored = re.compile(
-            rb"(?m)^[ \t]+%(name)b[ \t]*(?:[-+*/%%&|^]|<<|>>)?=(?!=)|\b%(name)b\s*(?:\+\+|--)"
-            rb"|(?:\+\+|--)\s*%(name)b\b|\bmodule_param\w*\s*\(\s*%(name)b\b"
-            % {b"name": name.encode()}
-        )
-        return any(
-            stored.search(self._corpus.unit(file).text)
-            for file in self._reader.universe.files(path)
-            if name.encode() in self._corpus.data(file)
-        )
-
-    def made_by(self, name: str, path: str) -> str | None:
-        """Return the function that gives what a pointer of a file is before any state is added.
-
-        Empty: it is NULL then. None: that is not seen.
-        """
-        makers: set[str | None] = set()
-        for view, node in self._reader.near(name, path):
-            value = _stored_in(view, node)
-            is_run = self._slices is not None and self._slices.runs(view.item.name)
-            if value is None or is_run or node_text(value) in ("NULL", "0"):
-                continue
-            maker = without_casts(value)
-            makers.add(called_by(maker) if maker.type == "call_expression" else None)
-        return makers.pop() if len(makers) == 1 else None if makers else ""
-
-    def constant(self, text: str, path: str) -> Int | None:
-        """Return the value of a constant expression; None if it is none."""
-        # No header that is looked through has them, and there are hundreds.
-        if text in structs.ERRORS:
-            return Int(structs.ERRORS[text], INT)
-        return self.constants.value(text, self._home_of(path))
-
-    def key_member(self, name: str, path: str) -> str:
-        """Return the member that an rhashtable's parameters say is the key; empty if unseen."""
-        written = rb"\b%s\s*=\s*\{[^;]*?\.key_offset\s*=\s*offsetof\([^,]+,\s*(\w+)\s*\)"
-        for place in self._around(path):
-            if name.encode() in self._corpus.data(place):
-                asked = re.search(written % re.escape(name.encode()), self._corpus.unit(place).text)
-                if asked is not None:
-                    return asked.group(1).decode()
-        return ""
-
-    def begins_with_zero(self, name: str, path: str) -> bool:
-        """Tell whether the code around `path` keeps nothing but handles, or counts, in a member.
-
-        Then it is 0 at birth, as all of a device's private data: no number that was set elsewhere.
-        """
-        key = (name, path)
-        if key not in self._handles:
-            self._handles[key] = self._holds_handles(name, path)
-        return self._handles[key]
-
-    def _holds_handles(self, name: str, path: str) -> bool:
-        handle = re.compile(rb"\b%s\b" % re.escape(self.contract.word(HANDLE).encode()))
-        values: list[bytes] = []
-        counted = False
-        for text, start, end in self._uses(name, path):
-            stored = _STORED.match(text, end)
-            if stored is not None:
-                values.append(stored.group(1))
-            line = text[text.rfind(b"\n", 0, start) + 1 : start]
-            counted = counted or bool(_COUNTED.match(text, end) or _COUNTING.search(line))
-        kept = any(map(handle.search, values))
-        told = (handle.search(value) or _ZERO.match(value) for value in values)
-        return all(told) and (kept or counted)
-
-    def _uses(self, name: str, path: str) -> Iterator[tuple[bytes, int, int]]:
-        """Yield where the code around `path` uses a member: a text, the name's begin and end."""
-        word = name.encode()
-        for place in self._around(path):
-            if word in self._corpus.data(place):
-                text = self._corpus.unit(place).text
-                for at in words(text, word):
-                    if text[at - 1 : at] == b"." or text[at - 2 : at] == b"->":
-                        yield text, at, at + len(word)
-
-    def own_device(self, name: str, path: str) -> bool:
-        """Tell whether the code around `path` keeps a net_device in its own private data there.
-
-        It does so as `p = netdev_priv(dev); p->name = dev;`, whatever these are called.
-        """
-        key = (name, path)
-        if key not in self._own:
-            self._own[key] = self._keeps_own(name, path)
-        return self._own[key]
-
-    def _keeps_own(self, name: str, path: str) -> bool:
-        for text, start, end in self._uses(name, path):
-            private = _PRIVATE.search(text, max(0, start - _FAR), start)
-            device = _FROM_NAME.match(text, end)
-            if private is not None and device is not None:
-                asked = rb"\b%s\s*=\s*netdev_priv\(\s*%s\s*\)" % (private.group(1), device.group(1))
-                if re.search(asked, text[: private.start()]):
-                    return True
-        return False
 
 
 def _first_error(node: Node) -> Node | None:
@@ -673,73 +487,4 @@ def _first_error(node: Node) -> Node | None:
 def core_files(reader: Reader, name: str) -> list[str]:
     """Return the core's files in which a name occurs, the usual ones first."""
     found = reader.corpus.tree.search(name, ["include", "net"])
-    return sorted(found, key=lambda p: (p not in (XFRM, _STATE), not p.startswith("include/"), p))
-
-
-# Where most of it stands: to search two folders takes longer than to look.
-_USUAL = (XFRM, _STATE)
-
-
-def _core_of(contract: Contract) -> Iterator[Core]:
-    """Yield the core's functions that a contract knows."""
-    yield from contract.functions.values()
-    yield from contract.wrappers
-    if contract.resolver is not None:
-        yield contract.resolver
-
-
-def _elsewhere(reader: Reader, name: str, known: Container[str]) -> Iterator[str]:
-    yield from (path for path in core_files(reader, name) if path not in known)
-
-
-def _stored_in(view: View, node: Node) -> Node | None:
-    """Return what is stored where a file's variable stands; the name itself if that is unseen."""
-    if view.kind == "function" and view.local(node_text(node), node.start_byte) is not None:
-        return None
-    given = given_to(node)
-    for store in function_named(given.name).stores if given is not None else ():
-        if given is not None and store.target.position == given.position:
-            return dict(enumerate(arguments_of(given.call))).get(store.value.position, node)
-    declared = around(node.parent, "pointer_declarator") if view.kind != "function" else None
-    left = declared or node
-    up = left.parent
-    if up is None or up.type in ("array_declarator", "update_expression"):
-        return node
-    if up.type in ("assignment_expression", "init_declarator"):
-        stored = up.child_by_field_name("right") or up.child_by_field_name("value")
-        return stored if stored != left else None
-    return node if up.type == "pointer_expression" and node_text(up).startswith("&") else None
-
-
-def core_definitions(
-    reader: Reader, sources: Sources, name: str, headers: bool = False
-) -> list[Source]:
-    """Return the core's definitions of a function. headers: the one that these have for sure."""
-    places = [*(one.place.path for one in _core_of(reader.contract) if one.name == name), *_USUAL]
-    usual = [path for path in places if path and reader.corpus.tree.is_file(path)]
-    for path in chain(dict.fromkeys(usual), _elsewhere(reader, name, usual)):
-        if headers and not path.endswith(".h"):
-            continue
-        if name.encode() not in reader.corpus.data(path):
-            continue
-        found = sources.definitions(name, path)
-        if found:
-            if headers:
-                return [sources.only(name, found)]
-            if len(found) > 1:
-                reason = f"{name}() is defined more than once"
-                return [s._replace(problem=s.problem or reason) for s, _ in found]
-            return [source for source, _ in found]
-    macro = _resolving_macro(reader, sources, name)
-    return [macro] if macro is not None else []
-
-
-def _resolving_macro(reader: Reader, sources: Sources, name: str) -> Source | None:
-    """Return the resolver, where it is a macro, as a function of a state and a net_device."""
-    resolver = reader.contract.resolver
-    if resolver is None or resolver.kind != "macro" or resolver.name != name:
-        return None
-    macro = sources.macro(name, resolver.place.path)
-    if macro is None or len(macro.parameters or ()) != 2:
-        return None
-    return sources.of_macro(macro, "static unsigned long", (f"{STATE} *", f"{DEVICE} *"))
+    return sorted(found, key=lambda p: (p not in USUAL, not p.startswith("include/"), p))

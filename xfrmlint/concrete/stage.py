@@ -5,30 +5,25 @@ what they leave. A lower device's add writes a handle of its own into the field,
 who was asked for what. Whatever can't be run ends the story without an answer.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import INT, ULONG, Int
+from xfrmlint.concrete.asking import Asking, Code
 from xfrmlint.concrete.evaluate import Result, evaluate
-from xfrmlint.concrete.faults import Fault, FaultKind, Outside
-from xfrmlint.concrete.handles import as_number, handle_type, handle_value
+from xfrmlint.concrete.faults import Fault, Outside
+from xfrmlint.concrete.handles import as_number
+from xfrmlint.concrete.kernel import Deed as Done
 from xfrmlint.concrete.kernel import (
-    NOWHERE,
     Event,
     Kernel,
-    Spot,
-    Unscripted,
 )
-from xfrmlint.concrete.kernel import Deed as Done
-from xfrmlint.concrete.names import Source
-from xfrmlint.concrete.owner import Owner, parameters, port_of, ports_in
-from xfrmlint.concrete.question import ask
-from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.lowers import Lowers
+from xfrmlint.concrete.names import Source, parameters
+from xfrmlint.concrete.owner import port_of, ports_in
+from xfrmlint.concrete.scene import Answer, Blamed, Scene
 from xfrmlint.concrete.states import xso_of
-from xfrmlint.concrete.trace import StepKind
-from xfrmlint.concrete.values import NULL, Address, Cell, Function, Pointer, Struct, Value, Void
+from xfrmlint.concrete.values import NULL, Cell, Function, Pointer, Struct, Value, Void
 from xfrmlint.contract.words import (
     ADD,
     DELETE,
@@ -48,115 +43,14 @@ from xfrmlint.contract.words import (
     XSO,
     Slot,
 )
-from xfrmlint.kernel.places import is_core
 from xfrmlint.model.predicates import Broken, broken
 from xfrmlint.model.stories import Deed, Step, Story
 from xfrmlint.model.worlds import Mode, U, World
 
 # What an owner does while packets come.
 _MOVING = (Deed.FAIL_OVER, Deed.LEAVE, Deed.JOIN)
-# The feature of a device that offloads.
-OFFLOADS = "NETIF_F_HW_ESP"
 # IFF_SLAVE: what made it a port was not run.
 _SLAVE = 0x800
-# A number that no add returns.
-NO_HANDLE = -1
-
-
-class Blamed(NamedTuple):
-    """The function that an answer, or the state behind it, is owed to."""
-
-    name: str
-    path: str
-    line: int
-
-
-class Answer(NamedTuple):
-    """What a device gets. value: None where that can't be told, for `reason`.
-
-    read_at: where the owner's code read the handle's member for it.
-    """
-
-    asking: str
-    value: int | None
-    reason: str
-    by_callback: bool
-    read_at: Spot = NOWHERE
-
-
-class Scene(NamedTuple):
-    """How a story ends.
-
-    handed: the owner took the state and handed it on. assumed: what the owner's own numbers are in
-    it. broken: what breaks P1 to P4. events: what happened, by step. supposed: why it may go
-    otherwise. reader: how what was moved is read, if it was. refused: the owner's add failed.
-    joined: its ports were made ports by its own code. unset: a pointer that nobody is seen to store
-    leads to a port. missed: what was supposed may rest on these members, which code stores that was
-    not run. looked: the lowers whose promises the owner read on the way. rewritten: members of the
-    owner's own that tell whose handle it is, which the last step changed where the callback reads.
-    """
-
-    story: Story
-    assumed: tuple[str, ...]
-    world: World
-    handed: bool
-    answers: tuple[Answer, ...]
-    broken: tuple[tuple[Broken, Blamed], ...]
-    events: tuple[tuple[Event, ...], ...]
-    supposed: tuple[str, ...]
-    reader: "Reading | None" = None
-    refused: bool = False
-    joined: bool = False
-    unset: bool = False
-    missed: frozenset[tuple[str, str]] = frozenset()
-    looked: frozenset[str] = frozenset()
-    rewritten: tuple[str, ...] = ()
-
-
-class Reading(NamedTuple):
-    """How the resolver and the callback behind it read what an owner moves.
-
-    members: the names of xso's members in the order in which they are read, some of them twice.
-    handle: what comes of values that were read one by one; None where that can't be told.
-    """
-
-    members: tuple[str, ...]
-    handle: Callable[[Sequence[str | int | None], str], int | None]
-
-
-class Code(NamedTuple):
-    """What is run. core: by the slot that each calls.
-
-    cleared: members that the core may clear where an add fails, if its own code is not run. sends:
-    whether what transmits can be run, as soon as that was tried.
-    """
-
-    sources: Sources
-    resolver: Source | None
-    core: Mapping[str, Source]
-    owner: Owner
-    given: Mapping[str, int]
-    cleared: frozenset[str]
-    sends: list[bool]
-
-
-@dataclass
-class _Lowers:
-    """The model's lower devices.
-
-    held: the handle under which each has the state now. deleted: those that delete was called for.
-    """
-
-    issued: dict[int, str] = field(default_factory=dict)
-    held: dict[str, int] = field(default_factory=dict)
-    deleted: set[int] = field(default_factory=set)
-
-    def new(self, device: str) -> int:
-        """Return the handle of another add: the device's own hundred, counted."""
-        count = sum(name == device for name in self.issued.values())
-        handle = 0x100 * (ord(device[0]) - 0x40) + count + 1
-        self.issued[handle] = device
-        return handle
 
 
 class Stage:
@@ -166,9 +60,8 @@ class Stage:
         self.code = code
         self.story = story
         self.contract = code.sources.contract
-        self.lowers = _Lowers()
-        self.promises = {one.name: one for one in story.devices}
-        self.devices = {name: Struct(name, DEVICE) for name in (*self.promises, U)}
+        names = (*(one.name for one in story.devices), U)
+        self.devices = {name: Struct(name, DEVICE) for name in names}
         self.x = Struct("x", STATE)
         self.xso = xso_of(self.contract)
         for one in self.contract.members.values():
@@ -186,13 +79,13 @@ class Stage:
             given=code.given,
             lost=code.sources.lost,
         )
+        self.asking = Asking(code, self.kernel, self.x)
+        self.lowers = Lowers(self.contract, story, self.kernel)
+        self.promises = self.lowers.promises
         self.refused = False
-        self.asked = False
         self.freed = False
         self.steps: list[tuple[Event, ...]] = []
         self.last = code.resolver
-        for name in self.promises:
-            self._equip(name)
         if code.owner.joins is None and code.owner.creates is None:
             for name in story.ports:
                 flags = code.given.get(f"{name}.flags", 0) | _SLAVE
@@ -228,93 +121,6 @@ class Stage:
         there = Pointer(other) if filled or slot.always else NULL
         self.devices[name].put(slot.hangs, there, CType(slot.struct, 1))
 
-    def _equip(self, name: str) -> None:
-        """Give a lower device its ops, its flags and its features."""
-        ops = Struct(f"{name}'s {NETDEV_OPS}", OPS)
-
-        def put(role: str, call: Callable[[Sequence[Value]], Value | Fault], result: str) -> None:
-            slot = self.contract.slot(role)
-            if slot:
-                ops.put(
-                    slot, Pointer(Function(f"{name}'s {role}", call)), CType("fn", 1, CType(result))
-                )
-
-        put(ADD, self._add, "int")
-        put(DELETE, lambda values: self._note(Done.DELETE, values), "void")
-        put(FREE, lambda values: self._note(Done.FREE, values), "void")
-        put(ESN, lambda _: self._called(Done.ESN, name), "void")
-        put(SHARE, self._accepts, "bool")
-        self.devices[name].put(NETDEV_OPS, Pointer(ops), CType(OPS, 1))
-        self._promise(name)
-
-    def _promise(self, name: str) -> None:
-        """Set a device's flags and features as its promises are now."""
-        promised = self.promises[name]
-        target = self.devices[name].value(NETDEV_OPS)
-        ops = target.target if isinstance(target, Pointer) else None
-        promises = ((RESOLVE, promised.asks), (SHARE, promised.shares))
-        kept = self.contract.kept([role for role, is_so in promises if is_so])
-        if isinstance(ops, Struct):
-            for member, bits in kept.items():
-                ops.put(member, Int(bits, INT), CType("u32"))
-        feature = self.code.given.get(OFFLOADS)
-        if feature is not None:
-            set_ = (feature if promised.offloads else 0) | kept.get("", 0)
-            self.devices[name].put("features", Int(set_, ULONG), CType("u64"))
-
-    # The lower devices' callbacks
-
-    def _add(self, values: Sequence[Value]) -> Value | Fault:
-        name = self._device_of(values)
-        if name is None:
-            return Fault(FaultKind.ARGUMENT, "a lower's add is called without its device")
-        self.asked = True
-        if name in self.story.refuses:
-            self.kernel.events.append(Event(Done.ADD, name, refused=True, at=self.kernel.called_at))
-            return Int(-22, INT)
-        handle = self.lowers.new(name)
-        self.lowers.held[name] = handle
-        value, kind = handle_value(self.contract, handle), handle_type(self.contract)
-        self.xso.put_at(self.contract.member(HANDLE), value, kind)
-        member, at = self.contract.member(HANDLE), self.kernel.called_at
-        self.kernel.events.append(Event(Done.ADD, name, member=member, value=handle, at=at))
-        return Int(0, INT)
-
-    def _note(self, deed: Done, values: Sequence[Value]) -> Value | Fault:
-        name = self._device_of(values)
-        if name is None:
-            return Fault(FaultKind.ARGUMENT, f"a lower's {deed} is called without its device")
-        return self._called(deed, name)
-
-    def _called(self, deed: Done, name: str) -> Value:
-        """Take down that a lower's callback is called, and what it finds in the handle's member."""
-        cell = self.xso.at(self.contract.member(HANDLE))
-        held = cell.value if isinstance(cell, Cell) else Int(0, ULONG)
-        number = as_number(held)
-        found = number.value if isinstance(number, Int) else None
-        self.kernel.events.append(Event(deed, name, value=found, at=self.kernel.called_at))
-        if deed is Done.FREE:
-            self.lowers.held.pop(name, None)
-        elif deed is Done.DELETE and name in self.lowers.held:
-            self.lowers.deleted.add(self.lowers.held[name])
-        return Void()
-
-    def _accepts(self, values: Sequence[Value]) -> Value | Fault:
-        name, peer = self._device_of(values), self._device_of(values[1:])
-        if name not in self.promises or peer not in self.promises:
-            return Int(0, INT)
-        one, other = self.promises[name], self.promises[peer]
-        # Whatever it refuses, with itself it shares.
-        accepts = one.accepts and one.chip == other.chip
-        return Int(int(name == peer or accepts), INT)
-
-    def _device_of(self, values: Sequence[Value]) -> str | None:
-        """Return the device that a callback is told, or that the state names if it is told none."""
-        name = self.kernel.name_of(values[0]) if values else None
-        if name or self.contract.add_takes_device:
-            return name
-        return self.kernel.name_of(self.xso.value(self.contract.member(PINNED)))
-
     # The story
 
     def play(self) -> Scene:
@@ -333,11 +139,12 @@ class Stage:
         carries = frozenset[str]() if self.refused else self._carries()
         self.kernel.seen = set()
         asks = self.code.resolver is not None
-        answers = [self._ask(asking) for asking in self.promises] if asks else []
+        answers = [self.asking.answer(asking) for asking in self.promises] if asks else []
         rewritten = self._rewritten(self.kernel.seen) if not self.refused else ()
         self.kernel.seen = None
         world = self._world(carries)
-        handed = self.asked and not self.refused
+        handed = self.lowers.asked and not self.refused
+        moved = any(step.deed is Deed.FAIL_OVER for step in self.story.steps)
         found = [told for answer in answers for told in self._wrong(world, answer)]
         if found and self.kernel.unset:
             raise self._supposed()
@@ -353,7 +160,7 @@ class Stage:
             tuple(found),
             tuple(self.steps),
             tuple(self.kernel.supposed),
-            self._reading() if handed else None,
+            self.asking.reading(tuple(self.promises)) if handed and moved else None,
             self.refused,
             self.kernel.populated,
             bool(self.kernel.unset),
@@ -393,47 +200,6 @@ class Stage:
         if promise is None or flags is None:
             return False
         return (f"{name}'s {NETDEV_OPS}", flags.name) in self.kernel.looked
-
-    def _reading(self) -> Reading | None:
-        """Return how the resolver reads a state that was moved, through the owner's callback."""
-        moved = any(step.deed is Deed.FAIL_OVER for step in self.story.steps)
-        if not moved or self.contract.slot(RESOLVE) not in self.code.owner.slots:
-            return None
-        named = [self.contract.member(role) for role in (OWNER, PINNED, HANDLE)]
-        longest: tuple[str, ...] = ()
-        for device in self.promises:
-            try:
-                trace = self._asked(device).trace
-            except Outside:
-                continue
-            read = [s.field for s in trace if s.kind is StepKind.READ and s.object == self.xso.name]
-            longest = max(longest, tuple(name for name in read if name in named), key=len)
-
-        def handle(values: Sequence[str | int | None], device: str) -> int | None:
-            self.kernel.scripted = frozenset(named)
-            self.kernel.script = [
-                (name, self._value_of(value)) for name, value in zip(longest, values, strict=True)
-            ]
-            try:
-                found = self._asked(device).value
-            except (Outside, Unscripted):
-                return None
-            finally:
-                self.kernel.script = None
-            return found.value if isinstance(found, Int) else None
-
-        return Reading(longest, handle)
-
-    def _value_of(self, value: str | int | None) -> Value:
-        if isinstance(value, str):
-            return Pointer(self.devices[value])
-        return NULL if value is None else handle_value(self.contract, value)
-
-    def _asked(self, asking: str) -> Result:
-        device, resolver = Pointer(self.devices[asking]), self.code.resolver
-        if resolver is None:
-            raise Outside("there is no resolver", self.code.owner.path, 0)
-        return ask(resolver, self.code.sources, Pointer(self.x), device, self.kernel)
 
     def _run(self, source: Source, arguments: Sequence[Value]) -> Result:
         current = self.code.sources.current(source)
@@ -502,7 +268,7 @@ class Stage:
         owner = self.code.owner
         if step.changed is not None:
             self.promises[step.device] = step.changed
-            self._promise(step.device)
+            self.lowers.promise(step.device)
         elif step.deed is Deed.ADD:
             self._add_state()
         elif step.deed is Deed.ESN:
@@ -575,7 +341,7 @@ class Stage:
         self.last = (source if self.refused else add) or self.last
         # Nobody needs to be asked where one lacks the promise.
         expected = all(one.asks for one in self.promises.values())
-        if not self.asked and expected and (self.kernel.unset or not self.refused):
+        if not self.lowers.asked and expected and (self.kernel.unset or not self.refused):
             raise self._supposed()
 
     def _supposed(self) -> Outside:
@@ -669,32 +435,6 @@ class Stage:
             self.code.sends.append(bool(self.kernel.sent))
         del self.kernel.events[before:]
         return frozenset(self.kernel.sent)
-
-    def _ask(self, asking: str) -> Answer:
-        """Ask the tree's resolver for a device."""
-        before = len(self.kernel.events)
-        try:
-            result = self._asked(asking)
-        except Outside as error:
-            where = f" ({error.path}:{error.line})" if error.path else ""
-            return Answer(asking, None, f"{error.reason}{where}", False)
-        value = result.value
-        read = [e.at for e in self.kernel.events[before:] if self._owner_reads_handle(e)]
-        del self.kernel.events[before:]
-        read_at = read[-1] if read else NOWHERE
-        callback = self.contract.slot(RESOLVE)
-        called = any(s.kind is StepKind.CALL and s.object == callback for s in result.trace)
-        if isinstance(value, Address | Pointer):
-            # Where something lies is no lower's handle.
-            return Answer(asking, NO_HANDLE, "", called, read_at)
-        if not isinstance(value, Int):
-            reason = value.text if isinstance(value, Fault) else "no number"
-            return Answer(asking, None, reason, called)
-        return Answer(asking, value.value, "", called, read_at)
-
-    def _owner_reads_handle(self, event: Event) -> bool:
-        read = event.deed is Done.READS and event.member == self.contract.member(HANDLE)
-        return read and not is_core(event.at.path)
 
     def _wrong(self, world: World, answer: Answer) -> Iterator[tuple[Broken, Blamed]]:
         """Yield what an answer breaks, and the function that it is owed to."""

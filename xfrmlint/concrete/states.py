@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from xfrmlint.c.ctype import CType
@@ -100,20 +101,10 @@ Question = Callable[[Case], _Answer]
 Looked = Callable[[Question[Any]], None]
 
 
-def _owner(case: Case) -> str | None:
-    return case.state.owner
-
-
-def _pinned(case: Case) -> str | None:
-    return case.state.pinned
-
-
-def _handle(case: Case) -> int:
-    return case.state.handle
-
-
-def _lower(case: Case) -> str | None:
-    return case.lower
+_owner: Question[str | None] = attrgetter("state.owner")
+_pinned: Question[str | None] = attrgetter("state.pinned")
+_handle: Question[int] = attrgetter("state.handle")
+_lower: Question[str | None] = attrgetter("lower")
 
 
 def _ops_of(name: str | None, case: Case) -> str | None:
@@ -234,6 +225,23 @@ class _Made:
             return self._asked(partial(_by_callback, lower.name))
         what = "a lower_dev of NULL" if lower is None else "what is no device"
         return Fault(FaultKind.ARGUMENT, f"{self._slot}() is called with {what}")
+
+
+def open_state(contract: Contract, held: Mapping[str, Value]) -> Struct:
+    """Return a state of which no more is known than what members hold, by their roles."""
+    xso = xso_of(contract, open=True)
+    for role, value in held.items():
+        if role in contract.members:
+            xso.put_at(contract.member(role), value)
+    return Struct("x", STATE, open=True).put(XSO, xso)
+
+
+def open_device(slots: Mapping[str, Value]) -> Struct:
+    """Return a device of which no more is known than its ops table has in some slots."""
+    ops = Struct("ops", OPS, open=True)
+    for name, value in slots.items():
+        ops.put(name, value)
+    return Struct("dev", DEVICE, open=True).put(NETDEV_OPS, Pointer(ops))
 
 
 def xso_of(contract: Contract, open: bool = False) -> Struct:

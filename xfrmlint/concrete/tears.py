@@ -17,8 +17,8 @@ from xfrmlint.concrete.lab import Ran
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.resolver import in_worlds
 from xfrmlint.concrete.runs import Runs
+from xfrmlint.concrete.scene import Blamed, Scene
 from xfrmlint.concrete.sources import Sources
-from xfrmlint.concrete.stage import Blamed, Scene
 from xfrmlint.concrete.states import Case
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED, Contract
 from xfrmlint.model.interleave import READS, Field, Order, Scenario, Schedule, Step, torn, written

@@ -1,7 +1,7 @@
 """The values of the evaluator and the objects that hold them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
 from xfrmlint.c.ctype import CType
@@ -64,6 +64,7 @@ class Cell:
     array: "Struct | None" = None
 
 
+@dataclass(eq=False)
 class Struct:
     """A struct object: cells, and structs embedded in it.
 
@@ -75,31 +76,22 @@ class Struct:
     several that were allocated together.
     """
 
-    def __init__(
-        self,
-        name: str,
-        kind: str = "",
-        open: bool = False,
-        raw: bool = False,
-        born: bool = False,
-        fresh: bool = False,
-    ) -> None:
-        self.name = name
-        self.kind = kind
-        self.open = open
-        self.raw = raw
-        self.born = born
-        self.fresh = fresh
-        # The type of an array's elements; how a struct is declared that has no name of its own.
-        self.element: CType | None = None
-        self.layout: CType | None = None
-        self.count = 0
-        # What a pointer behind the last element points to.
-        self.end: Cell | None = None
-        self.row: dict[int, Struct] | None = None
-        self.fields: dict[str, Cell | Struct] = {}
-        self.parent: Struct | None = None
-        self.member = ""
+    name: str
+    kind: str = ""
+    open: bool = False
+    raw: bool = False
+    born: bool = False
+    fresh: bool = False
+    # The type of an array's elements; how a struct is declared that has no name of its own.
+    element: CType | None = None
+    layout: CType | None = None
+    count: int = 0
+    # What a pointer behind the last element points to.
+    end: Cell | None = None
+    row: "dict[int, Struct] | None" = None
+    fields: "dict[str, Cell | Struct]" = field(default_factory=dict)
+    parent: "Struct | None" = None
+    member: str = ""
 
     def put(self, name: str, value: "Value", type: CType | None = None) -> "Struct":
         """Add a field; a struct is embedded. Return the struct itself."""
@@ -135,6 +127,13 @@ class Struct:
         if found is None:
             raise KeyError(path)
         return found.value if isinstance(found, Cell) else found
+
+    def within(self, name: str) -> "Struct":
+        """Return a struct that is embedded in it. Raises KeyError."""
+        found = self.fields[name]
+        if not isinstance(found, Struct):
+            raise KeyError(name)
+        return found
 
     def copy(self, name: str) -> "Struct":
         """Return a struct of the same contents."""

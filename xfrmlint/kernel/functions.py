@@ -66,6 +66,26 @@ _SCHEMAS: Mapping[str, Schema] = {
             *("releases", "drops", "consumes", "sends", "halts"),
         ),
     },
+    "run": {
+        "names": list,
+        "source": str,
+        "does": (
+            *("nothing", "said", "reads once", "built in"),
+            *(
+                "idle",
+                "succeeds",
+                "is so",
+                "looks",
+                "waits",
+                "queues",
+                "allocates",
+                "makes",
+                "sends",
+            ),
+            *("clears bit", "bit", "extreme", "counts", "links", "device", "lists", "listed"),
+            *("table", "empties", "looked up", "xarray", "over lists", "over maps", "over lowers"),
+        ),
+    },
 }
 
 
@@ -178,6 +198,9 @@ class Models:
         self._guards = Names(self._guard_rows)
         self._effect_rows: list[Row] = [row for one in documents for row in one.get("effect", ())]
         self._effects = Names(self._effect_rows)
+        self._run_rows: list[Row] = [row for one in documents for row in one.get("run", ())]
+        self._runs = Names(self._run_rows)
+        self.run = cache(self._does_where_run)
         self._known: dict[str, Function] = {}
 
     def function(self, name: str) -> Function:
@@ -212,6 +235,11 @@ class Models:
         if does.frees >= 0:
             return "frees"
         return "nothing" if _is_looked_up(does) else ""
+
+    def _does_where_run(self, name: str) -> str:
+        """Return what a call does where code is run; nothing if no row says so."""
+        rows = self._runs.rows_of(name)
+        return str(self._run_rows[rows[-1]]["does"]) if rows else ""
 
 
 def _is_looked_up(does: Function) -> bool:
@@ -329,6 +357,13 @@ def effect_named(name: str) -> str:
     if not _ACTIVE:
         use_models()
     return _ACTIVE[0].effect(name)
+
+
+def run_named(name: str) -> str:
+    """Return what a call of a function of the kernel's does where code is run, if that is said."""
+    if not _ACTIVE:
+        use_models()
+    return _ACTIVE[0].run(name)
 
 
 def guard_sleeps(name: str) -> str:
