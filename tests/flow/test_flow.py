@@ -1775,6 +1775,47 @@ def test_what_went_with_a_packet_can_be_kept_when_it_is_done(
     assert any("a handle that is kept here" in reason for reason in reasons) == said
 
 
+BLOCK = """\
+struct cb { unsigned long sa; u16 pad; };
+union cbs { struct cb own; struct sa *at; };
+#define CB(skb) ((struct cb *)((skb)->cb))
+static inline struct cb *cb_of(struct sk_buff *skb) { return (struct cb *)skb->cb; }
+"""
+UNASKED = "cut a handle goes with the packet without a test"
+
+
+@pytest.mark.parametrize(
+    ("member", "rest", "paths"),
+    [
+        ("CB(skb)->sa", "TEST give(CB(skb)->sa);", TESTED),
+        ("cb_of(skb)->sa", "TEST CB(skb)->pad = 1; give(cb_of(skb)->sa);", TESTED),
+        ("*(unsigned long *)skb->cb", "TEST give(CB(skb)->sa);", TESTED),
+        ("*(unsigned long *)skb->cb", "TEST give(*(unsigned long *)skb->cb);", TESTED),
+        ("((unsigned long *)skb->cb)[0]", "TEST give(((unsigned long *)skb->cb)[0]);", TESTED),
+        ("((union cbs *)skb->cb)->own.sa", "TEST give(((union cbs *)skb->cb)->own.sa);", TESTED),
+        ("((union cbs *)skb->cb)->at", "TEST give((long)((union cbs *)skb->cb)->at);", TESTED),
+        ("CB(skb)->sa", "CB(skb)->pad = 1;", {f"ask, {UNASKED}"}),
+        ("((unsigned long *)skb->cb)[1]", "CB(skb)->pad = 1;", {f"ask, {UNASKED}"}),
+        ("CB(skb)->sa", "give(CB(skb)->sa);", {f"ask, use given to give(), {UNASKED}"}),
+        (
+            "((union cbs *)skb->cb)->at",
+            "give(((union cbs *)skb->cb)->at->index);",
+            {f"ask, use dereferenced, {UNASKED}"},
+        ),
+    ],
+)
+def test_a_handle_in_the_control_block_makes_no_handle_of_the_block(
+    member: str, rest: str, paths: set[str]
+) -> None:
+    asked = "xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev)"
+    cast = "(struct sa *)" if member.endswith("at") else ""
+    body = f"{member} = {cast}{asked};\n{rest.replace('TEST', f'if (!{member}) {DROP}')}"
+    header = {"include/linux/skbuff.h": "struct sk_buff { unsigned int len; char cb[48]; };\n"}
+    files = driver(body, BLOCK)
+    files[FOO] = "#include <linux/skbuff.h>\n" + files[FOO]
+    assert {said(path.events) for path in traced(files | header).paths} - {""} == paths
+
+
 def test_an_sa_that_a_list_is_searched_for_is_this_packets() -> None:
     search = (
         "struct entry *e; struct xfrm_state *x = NULL; unsigned long h;\n"
