@@ -1816,6 +1816,59 @@ def test_a_handle_in_the_control_block_makes_no_handle_of_the_block(
     assert {said(path.events) for path in traced(files | header).paths} - {""} == paths
 
 
+VERDICTS = """\
+enum verdict { SEND, SKIP, AGAIN };
+static enum verdict esp(struct sk_buff *skb, struct net_device *dev)
+{
+	unsigned long h;
+
+	if (!xfrm_offload(skb))
+		return SEND;
+	if (skb->len > 9000)
+		return SKIP;
+	h = xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev);
+	if (!h)
+		return NONE;
+	give(h);
+	return SEND;
+}
+static enum verdict room(struct sk_buff *skb, struct net_device *dev) { return busy(); }
+static enum verdict (*const preps[])(struct sk_buff *, struct net_device *) = { room, esp };
+static enum verdict prepare(struct sk_buff *skb, struct net_device *dev)
+{
+	enum verdict verdict = SEND;
+	int i;
+
+	LOOP
+	return verdict;
+}
+"""
+AN_ESP, A_PREP = "verdict = esp(skb, dev);", "verdict = preps[i](skb, dev);"
+WHILE = "for (i = 0; i < 2 && verdict == SEND; i++) "
+SWITCH = """switch (prepare(skb, dev)) {
+	case SEND: break;
+	case SKIP: drop(skb); return NETDEV_TX_OK;
+	case AGAIN: return NETDEV_TX_BUSY;
+	}"""
+
+
+@pytest.mark.parametrize(
+    ("loop", "none", "busy"),
+    [
+        (WHILE + AN_ESP, "AGAIN", True),
+        (WHILE + A_PREP, "AGAIN", True),
+        ("while (verdict == SEND && busy()) " + AN_ESP, "AGAIN", True),
+        ("do " + AN_ESP + " while (verdict == SEND && busy());", "AGAIN", True),
+        (WHILE + A_PREP, "SKIP", False),
+        ("while (verdict == SEND && busy()) " + AN_ESP, "SKIP", False),
+    ],
+)
+def test_what_ends_a_loop_is_known_behind_it(loop: str, none: str, busy: bool) -> None:
+    found = ways(SWITCH, VERDICTS.replace("LOOP", loop).replace("NONE", none))
+    ends = {way.rpartition(" -> ")[2] == "NETDEV_TX_BUSY" for way in found if ", 0" in way}
+    assert ends == {busy}
+
+
 def test_an_sa_that_a_list_is_searched_for_is_this_packets() -> None:
     search = (
         "struct entry *e; struct xfrm_state *x = NULL; unsigned long h;\n"
