@@ -1042,6 +1042,7 @@ def test_handles_that_can_be_0(body: str, outside: str, why: str) -> None:
 
 
 SLOT = "struct foo_sa *sa = &p->table[idx]; "
+NEXT = "int b = find_next_zero_bit(p->map, 64, %s); if (b >= 64) return -28; "
 AT = INDEX + SLOT
 
 
@@ -1062,12 +1063,20 @@ AT = INDEX + SLOT
         (AT.replace("&p->table[idx]", "p->table + idx"), "sa - p->table", 1, ""),
         (AT + "sa++; ", "sa - p->table", 0, None),
         ("struct foo_sa *sa = NULL; " + INDEX, "sa - p->table", 0, None),
+        (INDEX, "idx - 1", 1, None),
         (
             "struct foo_sa *sa; for (sa = p->table; sa->used; sa++) ; ",
             "sa - p->table",
             0,
             "p->table begins there",
         ),
+        # A search begins where it is told to.
+        (NEXT % "FOO_IN", "b", 0, ""),
+        (NEXT % "FOO_IN + 1", "b", 0, ""),
+        (NEXT % "p->next + FOO_IN", "b", 0, ""),
+        (NEXT % "0", "b", 0, "find_next_zero_bit() hands out 0, too"),
+        (NEXT % "p->next", "b", 0, None),
+        (NEXT % "FOO_IN - 1", "b", 0, None),
     ],
 )
 def test_what_is_computed_of_an_index(
