@@ -818,6 +818,13 @@ def test_a_handle_in_a_form_that_is_not_understood() -> None:
     assert reasons(found) == {"offload_handle stands in a form of C that was not understood"}
 
 
+def test_a_handle_that_a_string_names() -> None:
+    shown = 'vendor_show("offload_handle", x->xso.offload_handle);'
+    found = analysed(driver(tx=TX.replace(READ, f"{shown}\n\treturn 0;")))
+    assert sites(found) == {("read", "datapath")}
+    assert not any("form of C" in reason for reason in reasons(found))
+
+
 @pytest.mark.parametrize(
     ("body", "wanted"),
     [

@@ -1775,6 +1775,100 @@ def test_what_went_with_a_packet_can_be_kept_when_it_is_done(
     assert any("a handle that is kept here" in reason for reason in reasons) == said
 
 
+BLOCK = """\
+struct cb { unsigned long sa; u16 pad; };
+union cbs { struct cb own; struct sa *at; };
+#define CB(skb) ((struct cb *)((skb)->cb))
+static inline struct cb *cb_of(struct sk_buff *skb) { return (struct cb *)skb->cb; }
+"""
+UNASKED = "cut a handle goes with the packet without a test"
+
+
+@pytest.mark.parametrize(
+    ("member", "rest", "paths"),
+    [
+        ("CB(skb)->sa", "TEST give(CB(skb)->sa);", TESTED),
+        ("cb_of(skb)->sa", "TEST CB(skb)->pad = 1; give(cb_of(skb)->sa);", TESTED),
+        ("*(unsigned long *)skb->cb", "TEST give(CB(skb)->sa);", TESTED),
+        ("*(unsigned long *)skb->cb", "TEST give(*(unsigned long *)skb->cb);", TESTED),
+        ("((unsigned long *)skb->cb)[0]", "TEST give(((unsigned long *)skb->cb)[0]);", TESTED),
+        ("((union cbs *)skb->cb)->own.sa", "TEST give(((union cbs *)skb->cb)->own.sa);", TESTED),
+        ("((union cbs *)skb->cb)->at", "TEST give((long)((union cbs *)skb->cb)->at);", TESTED),
+        ("CB(skb)->sa", "CB(skb)->pad = 1;", {f"ask, {UNASKED}"}),
+        ("((unsigned long *)skb->cb)[1]", "CB(skb)->pad = 1;", {f"ask, {UNASKED}"}),
+        ("CB(skb)->sa", "give(CB(skb)->sa);", {f"ask, use given to give(), {UNASKED}"}),
+        (
+            "((union cbs *)skb->cb)->at",
+            "give(((union cbs *)skb->cb)->at->index);",
+            {f"ask, use dereferenced, {UNASKED}"},
+        ),
+    ],
+)
+def test_a_handle_in_the_control_block_makes_no_handle_of_the_block(
+    member: str, rest: str, paths: set[str]
+) -> None:
+    asked = "xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev)"
+    cast = "(struct sa *)" if member.endswith("at") else ""
+    body = f"{member} = {cast}{asked};\n{rest.replace('TEST', f'if (!{member}) {DROP}')}"
+    header = {"include/linux/skbuff.h": "struct sk_buff { unsigned int len; char cb[48]; };\n"}
+    files = driver(body, BLOCK)
+    files[FOO] = "#include <linux/skbuff.h>\n" + files[FOO]
+    assert {said(path.events) for path in traced(files | header).paths} - {""} == paths
+
+
+VERDICTS = """\
+enum verdict { SEND, SKIP, AGAIN };
+static enum verdict esp(struct sk_buff *skb, struct net_device *dev)
+{
+	unsigned long h;
+
+	if (!xfrm_offload(skb))
+		return SEND;
+	if (skb->len > 9000)
+		return SKIP;
+	h = xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev);
+	if (!h)
+		return NONE;
+	give(h);
+	return SEND;
+}
+static enum verdict room(struct sk_buff *skb, struct net_device *dev) { return busy(); }
+static enum verdict (*const preps[])(struct sk_buff *, struct net_device *) = { room, esp };
+static enum verdict prepare(struct sk_buff *skb, struct net_device *dev)
+{
+	enum verdict verdict = SEND;
+	int i;
+
+	LOOP
+	return verdict;
+}
+"""
+AN_ESP, A_PREP = "verdict = esp(skb, dev);", "verdict = preps[i](skb, dev);"
+WHILE = "for (i = 0; i < 2 && verdict == SEND; i++) "
+SWITCH = """switch (prepare(skb, dev)) {
+	case SEND: break;
+	case SKIP: drop(skb); return NETDEV_TX_OK;
+	case AGAIN: return NETDEV_TX_BUSY;
+	}"""
+
+
+@pytest.mark.parametrize(
+    ("loop", "none", "busy"),
+    [
+        (WHILE + AN_ESP, "AGAIN", True),
+        (WHILE + A_PREP, "AGAIN", True),
+        ("while (verdict == SEND && busy()) " + AN_ESP, "AGAIN", True),
+        ("do " + AN_ESP + " while (verdict == SEND && busy());", "AGAIN", True),
+        (WHILE + A_PREP, "SKIP", False),
+        ("while (verdict == SEND && busy()) " + AN_ESP, "SKIP", False),
+    ],
+)
+def test_what_ends_a_loop_is_known_behind_it(loop: str, none: str, busy: bool) -> None:
+    found = ways(SWITCH, VERDICTS.replace("LOOP", loop).replace("NONE", none))
+    ends = {way.rpartition(" -> ")[2] == "NETDEV_TX_BUSY" for way in found if ", 0" in way}
+    assert ends == {busy}
+
+
 def test_an_sa_that_a_list_is_searched_for_is_this_packets() -> None:
     search = (
         "struct entry *e; struct xfrm_state *x = NULL; unsigned long h;\n"

@@ -706,7 +706,20 @@ static void foo_end(struct kref *r)
 
 	FREE(sa);
 }
+static void foo_late(struct kref *r)
+{
+	struct foo_used *sa = container_of(r, struct foo_used, users);
+
+	kfree_rcu(sa, rcu);
+}
 static void foo_put_used(struct foo_used *sa) { kref_put(&sa->users, foo_end); }
+struct foo_chip { void (*end)(struct kref *), (*late)(struct kref *), (*other)(struct kref *); };
+static const struct foo_chip foo_chip = { .end = foo_end, .late = foo_late };
+static const struct foo_chip *foo_chip_of(struct priv *p) { return &foo_chip; }
+static void foo_put_by(struct foo_used *sa, void (*end)(struct kref *))
+{
+	kref_put(&sa->users, end);
+}
 static int foo_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct priv *p = netdev_priv(dev);
@@ -732,6 +745,8 @@ USED = "struct foo_used *sa = (struct foo_used *)x->xso.offload_handle; "
 PUTS = USED + "foo_put_used(sa);"
 TESTS = USED + "if (refcount_dec_and_test(&sa->refs)) kfree(sa);"
 KREF = "kref_init(&sa->users);"
+BY_CHIP = USED + "const struct foo_chip *c = foo_chip_of(p); kref_put(&sa->users, "
+BY_END = BY_CHIP.replace("kref_put", "void (*end)(struct kref *) = foo_end; kref_put") + "end);"
 
 
 @pytest.mark.parametrize(
@@ -740,6 +755,14 @@ KREF = "kref_init(&sa->users);"
         (PUTS, KREF, "", "kfree", ["kfree(sa) foo_end"], 0),
         (PUTS, KREF, "", "kfree_rcu", [], 0),
         (USED + "foo_end(&sa->users);", "", "", "kfree", ["kfree(sa) foo_end"], 0),
+        # What is called where it ends is chosen by a table, a variable or the caller.
+        (BY_CHIP + "c->end);", KREF, "", "kfree", ["kfree(sa) foo_end"], 0),
+        (BY_CHIP + "c->late);", KREF, "", "kfree", [], 0),
+        (BY_END.replace("foo_end", "c->end"), KREF, "", "kfree", ["kfree(sa) foo_end"], 0),
+        (BY_END, KREF, "", "kfree", ["kfree(sa) foo_end"], 0),
+        (BY_END.replace("foo_end", "foo_late"), KREF, "", "kfree", [], 0),
+        (USED + "foo_put_by(sa, foo_end);", KREF, "", "kfree", ["kfree(sa) foo_end"], 0),
+        (USED + "foo_put_by(sa, foo_late);", KREF, "", "kfree", [], 0),
         (TESTS, "refcount_set(&sa->refs, 1);", "", "", ["kfree(sa) foo_del"], 0),
         (
             USED + "if (!atomic_dec_and_test(&sa->refs)) return; kfree(sa);",
@@ -769,6 +792,15 @@ def test_what_is_counted(
     assert freed(body, outside) == found
     asked = "SELECT reason FROM unknown WHERE reason LIKE '%is counted and freed%'"
     assert len(rows(asked, outside + DELETE.replace("BODY", body))) == doubts
+
+
+def test_what_is_called_where_a_counter_ends_may_be_open() -> None:
+    outside = COUNTED.replace("BEGIN", KREF).replace("PACKET", "")
+    body = BY_CHIP + "c->other);"
+    assert not freed(body, outside)
+    asked = "SELECT reason FROM unknown WHERE reason LIKE '%what is called is not known%'"
+    (reason,) = rows(asked, outside + DELETE.replace("BODY", body))
+    assert reason.startswith("kref_put(&sa->users, c->other)")
 
 
 @pytest.mark.parametrize(
@@ -1010,6 +1042,7 @@ def test_handles_that_can_be_0(body: str, outside: str, why: str) -> None:
 
 
 SLOT = "struct foo_sa *sa = &p->table[idx]; "
+NEXT = "int b = find_next_zero_bit(p->map, 64, %s); if (b >= 64) return -28; "
 AT = INDEX + SLOT
 
 
@@ -1030,12 +1063,20 @@ AT = INDEX + SLOT
         (AT.replace("&p->table[idx]", "p->table + idx"), "sa - p->table", 1, ""),
         (AT + "sa++; ", "sa - p->table", 0, None),
         ("struct foo_sa *sa = NULL; " + INDEX, "sa - p->table", 0, None),
+        (INDEX, "idx - 1", 1, None),
         (
             "struct foo_sa *sa; for (sa = p->table; sa->used; sa++) ; ",
             "sa - p->table",
             0,
             "p->table begins there",
         ),
+        # A search begins where it is told to.
+        (NEXT % "FOO_IN", "b", 0, ""),
+        (NEXT % "FOO_IN + 1", "b", 0, ""),
+        (NEXT % "p->next + FOO_IN", "b", 0, ""),
+        (NEXT % "0", "b", 0, "find_next_zero_bit() hands out 0, too"),
+        (NEXT % "p->next", "b", 0, None),
+        (NEXT % "FOO_IN - 1", "b", 0, None),
     ],
 )
 def test_what_is_computed_of_an_index(

@@ -51,6 +51,7 @@ from xfrmlint.flow.frame import NETDEV, Frame
 from xfrmlint.flow.lifetime import left, left_whole
 from xfrmlint.flow.values import (
     APART,
+    CONTROL_BLOCK,
     NEIGHBOUR,
     UNKNOWN,
     Constant,
@@ -189,6 +190,9 @@ class Evaluator:
         at = self._member_at(of, one)
         if at is None:
             return lost(of)
+        if at == CONTROL_BLOCK and isinstance(of, Packet):
+            # An array: its address is what is read, whatever was stored in it.
+            return Pointer(at)
         if at not in self.state.memory and self._is_link(one):
             # It leads to an entry, as the list itself does; from the own entry to another one.
             return Pointer(NEIGHBOUR if at[0] == "own" and len(at) == 3 else at[:-1])

@@ -38,6 +38,7 @@ from xfrmlint.flow.relevance import Body
 from xfrmlint.flow.values import (
     ANOTHERS,
     CONFIGURED,
+    CONTROL_BLOCK,
     MADE,
     NO_DEVICE,
     OPEN,
@@ -198,12 +199,9 @@ class Frame:
         if at in state.memory:
             return state, state.memory[at]
         if at[0] == "skb":
-            # The control block is an array: its address is what is read.
-            if at == ("skb", "cb"):
-                return state, Pointer(at)
             if at[1].startswith(f"dev of {NO_DEVICE}") and len(at) == 2:
                 return state, Netdev(Device.NULL)
-            if at[1] != "cb":
+            if at[:2] != CONTROL_BLOCK:
                 return state, Netdev(Device.OWN) if at == ("skb", "dev") else Unknown(packet=True)
         if self.code.is_keeper(self.view, one, at):
             # An earlier packet left a handle here.

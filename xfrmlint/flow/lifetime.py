@@ -25,7 +25,7 @@ from xfrmlint.flow.code import Code
 from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.events import Kind
 from xfrmlint.flow.frame import Frame, known_of
-from xfrmlint.flow.values import GIVEN, MADE, OPEN, Form, Handle, Location, State
+from xfrmlint.flow.values import CONTROL_BLOCK, GIVEN, MADE, OPEN, Form, Handle, Location, State
 from xfrmlint.kernel import structs
 from xfrmlint.program.access import Doubt
 
@@ -43,13 +43,15 @@ def lifetime(code: Code, view: View, target: Expression, at: Location | None) ->
 
     Or OPEN, and why it is not known.
     """
+    if at is not None and at[:2] == CONTROL_BLOCK:
+        return _POINTED if "*" in at else "packet"
     where = _written(code, view, target, at)
     if where == "unknown" and at is not None and at[0] == GIVEN:
         return _GIVEN
     if where not in ("lasting", "packet") or at is None:
         return where
     if at[0] == "skb":
-        return _POINTED if at[1] == "cb" and "*" in at else where
+        return where
     inner = bared(target, subscripts=True)
     kind = code.driver.reader.types.of(inner.of.node, view) if isinstance(inner, Member) else None
     if kind is None or not isinstance(inner, Member):

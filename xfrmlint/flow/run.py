@@ -34,6 +34,8 @@ from xfrmlint.flow.relevance import Body, Slice
 from xfrmlint.flow.summary import (
     RESULT,
     Turns,
+    counted_on,
+    forgotten,
     handed_down,
     handles_in,
     holds,
@@ -42,7 +44,6 @@ from xfrmlint.flow.summary import (
     renamed,
     typed_arguments,
     visible,
-    widened,
     zeros,
 )
 from xfrmlint.flow.values import (
@@ -257,9 +258,11 @@ class _Walk:
 
     def _turned(self, point: _Point, step: Step) -> _Point | None:
         """Return where a loop's next turn begins, whatever happened in the last one."""
-        seen = self._counted.setdefault(point.step, {})
         # What is asked in one turn is for a packet of that turn.
-        state = widened(self.frame, point.state.collected(), seen).given(None)
+        state = point.state.collected().given(None)
+        state = counted_on(self.frame, state, self._seen_in(point.step))
+        if step.does is not Does.TEST:
+            state = forgotten(self.frame, state, self._seen_in(point.step))
         turn = (point.step, *point.held.items(), *state.context())
         leaving = turn in self._turns
         self._turns.add(turn)
@@ -321,7 +324,14 @@ class _Walk:
             if point.leaving and way == 0:
                 return
             targets = step.next[:1] if way == 0 else step.next[1:]
-        self._push(targets, point.state, held)
+        state = point.state
+        if step.again and step.does is Does.TEST and way == 0:
+            # Not before: what ends a loop is known where it has ended.
+            state = forgotten(self.frame, state, self._seen_in(point.step))
+        self._push(targets, state, held)
+
+    def _seen_in(self, step: int) -> Turns:
+        return self._counted.setdefault(step, {})
 
     def _done(self, instruction: Instruction, point: _Point) -> Sequence[_Point]:
         """Follow one instruction: return where the path goes on."""

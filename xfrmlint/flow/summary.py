@@ -161,20 +161,35 @@ def renamed(state: State, value: Value, place: Place) -> tuple[State, Value]:
 Turns = dict[Location, set[str | Span]]
 
 
-def widened(frame: Frame, state: State, seen: Turns) -> State:
-    """Forget a loop's numbers. seen: the constants that each variable had in its turns."""
-    memory = dict(state.memory)
+def counted_on(frame: Frame, state: State, seen: Turns) -> State:
+    """Return a loop's state with its counters at what they are in any turn.
+
+    seen: what each variable was in its turns.
+    """
+    spans = {at: (value, _span(frame, at, value)) for at, value in state.memory.items()}
+    opened = {
+        at: _opened(frame, span, seen.setdefault(at, set())) or value
+        for at, (value, span) in spans.items()
+        if span is not None
+    }
+    return state.holding(opened)
+
+
+def forgotten(frame: Frame, state: State, seen: Turns) -> State:
+    """Return a loop's state without the constants of which a variable had several in its turns."""
+    lost: dict[Location, Value] = {}
     for at, value in state.memory.items():
-        span = frame.span(value, at[1].partition("@")[0]) if at[0] == frame.name else None
-        if span is not None:
-            memory[at] = _opened(frame, span, seen.setdefault(at, set())) or value
-        elif isinstance(value, Constant):
+        if isinstance(value, Constant) and _span(frame, at, value) is None:
             texts = seen.setdefault(at, set())
             # A flag that was false and 0 was one thing.
             texts.add("0" if value.zero else "1" if value.text == "true" else value.text)
             if len(texts) > _MOST_TURNS:
-                memory[at] = UNKNOWN
-    return replace(state, memory=memory)
+                lost[at] = UNKNOWN
+    return state.holding(lost)
+
+
+def _span(frame: Frame, at: Location, value: Value) -> Span | None:
+    return frame.span(value, at[1].partition("@")[0]) if at[0] == frame.name else None
 
 
 def _opened(frame: Frame, span: Span, seen: set[str | Span]) -> Span | None:

@@ -53,6 +53,8 @@ class Field(NamedTuple):
     element: bool = False
 
 
+# What a packet's layers keep in it.
+CONTROL_BLOCK: Location = ("skb", "cb")
 # Private data in one list with the device's own.
 NEIGHBOUR: Location = ("other", str(Device.UNKNOWN))
 # Ends the location of what a struct's members hold in which nothing was stored.

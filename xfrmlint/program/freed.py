@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.cleanups import Cleanups
-from xfrmlint.c.expression import LOOPS, arguments_of, around, bare, called, met_by, without_casts
+from xfrmlint.c.expression import LOOPS, arguments_of, around, called, met_by, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import Slot, slot_of
 from xfrmlint.c.unit import Place, captured, node_text
@@ -33,7 +33,7 @@ from xfrmlint.program.namewalk import NameWalk
 from xfrmlint.program.ofstate import Given, Is, OfState, holder_of
 from xfrmlint.program.ops import Table
 from xfrmlint.program.outside import CALLS, calls_in
-from xfrmlint.program.pointers import targets_at
+from xfrmlint.program.pointers import targets_at, targets_of
 from xfrmlint.program.reach import DEAD, Hop, reached
 from xfrmlint.program.sites import Site
 
@@ -174,7 +174,7 @@ class _Finder:
         points = not name or view.local(name, call.start_byte) is not None
         if max(does.ends, does.frees) < 0 and not points and met not in self._worth:
             return
-        views = targets_at(self.graph, view, call)
+        views = self._entered_by(view, call)
         targets = views or []
         given = self._lists.at(view, given, call.start_byte)
         self._state.is_cut_off = False
@@ -204,7 +204,7 @@ class _Finder:
         ):
             doubt = doubt or f"{text} is counted and freed: do packets hold it?"
         if 0 <= does.ends < len(arguments):
-            targets, kinds = self._releases(view, arguments[does.ends]), kinds[:1]
+            kinds = kinds[:1]
         elif not targets and does.frees < len(kinds) and kinds[does.frees] is Is.OBJECT:
             freed = f"{name}({node_text(arguments[does.frees])})"
             yield _Free(place, function, freed, chain, doubt, member)
@@ -270,11 +270,19 @@ class _Finder:
             open_ = True
         return None if open_ else False
 
-    def _releases(self, view: View, release: Node) -> list[View]:
-        """Return the functions that are called where a counter ends, and look what they free."""
-        name = node_text(bare(release))
-        self.enters(name, view.path)
-        return self.graph.reader.definitions(name, view.path)
+    def _entered_by(self, view: View, call: Node) -> list[View] | None:
+        """Return what a call enters, or lets be called where a counter ends, as targets_at() does.
+
+        What is called there is looked at for what it frees.
+        """
+        at, arguments = function_named(called(call)).ends, arguments_of(call)
+        if not 0 <= at < len(arguments):
+            return targets_at(self.graph, view, call)
+        found = map(self.graph.view, targets_of(self.graph, view, arguments[at]))
+        views = [one for one in found if one is not None]
+        for one in views:
+            self.enters(one.item.name, one.path)
+        return views or None
 
     def _gathered(self, view: View, node: Node, given: Given) -> str | None:
         """Return why what is taken of a list may not be the object; None if it is not of one."""

@@ -475,7 +475,7 @@ def _strange_names(view: View, words: Iterable[str]) -> list[Doubt]:
         )
         for word in words
         for node in view.occurrences(word)
-        if node.type != "field_identifier"
+        if node.type not in ("field_identifier", "string_content")
         and view.local(word, node.start_byte) is None
         and not unevaluated(view, node)
     ]

@@ -135,8 +135,7 @@ class _Finder:
             return _NO
         constant = self._constant(view, node)
         if constant is not None:
-            zero = Zero.NO if constant else Zero.YES
-            return Answer(zero, view.place(node.start_byte), "it is 0")
+            return _NO if constant else Answer(Zero.YES, view.place(node.start_byte), "it is 0")
         match node.type:
             case "identifier":
                 return self._of_name(view, node, depth)
@@ -364,8 +363,10 @@ class _Finder:
             return _UNKNOWN
         given = arguments[int(which)]
         if kind == "argument":
-            least = self._constant(view, given)
-            return _UNKNOWN if least is None else yes if least == 0 else _NO
+            least = self.of(view, given, depth + 1)
+            if least.zero is Zero.NO:
+                return _NO
+            return yes if least.why == "it is 0" else _UNKNOWN
         first = first_of_limit(self.graph.reader, self.constants, view, given)
         return _UNKNOWN if first is None else yes if first == 0 else _NO
 
