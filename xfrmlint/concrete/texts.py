@@ -7,9 +7,9 @@ from functools import cache
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.index import words
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import arguments_of, around, called_by, given_to, without_casts
+from xfrmlint.c.index import words
 from xfrmlint.c.integers import INT, Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
