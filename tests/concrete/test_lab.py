@@ -426,6 +426,11 @@ def test_a_number_of_the_owners_own_is_tried_both_ways(tmp_path: Path) -> None:
             id="a loop",
         ),
         pytest.param(
+            (("xdo_dev_state_add(port->dev, x", "xdo_dev_state_add(dev, x"),),
+            "a lower's add is called for U, which is none of the lower devices",
+            id="a lower's add that is told the owner's device",
+        ),
+        pytest.param(
             shared_map("owner_map = dev->ml_priv;"),
             "owner_map is not defined in a plain way",
             id="a pointer of the file's that somebody else made",

@@ -89,8 +89,8 @@ class Lowers:
 
     def _add(self, values: Sequence[Value]) -> Value | Fault:
         name = self._device_of(values)
-        if name is None:
-            return Fault(FaultKind.ARGUMENT, "a lower's add is called without its device")
+        if name not in self.promises:
+            return _deviceless(Deed.ADD, name)
         self.asked = True
         if name in self.story.refuses:
             self.kernel.events.append(Event(Deed.ADD, name, refused=True, at=self.kernel.called_at))
@@ -105,8 +105,8 @@ class Lowers:
 
     def _note(self, deed: Deed, values: Sequence[Value]) -> Value | Fault:
         name = self._device_of(values)
-        if name is None:
-            return Fault(FaultKind.ARGUMENT, f"a lower's {deed} is called without its device")
+        if name not in self.promises:
+            return _deviceless(deed, name)
         return self._called(deed, name)
 
     def _called(self, deed: Deed, name: str) -> Value:
@@ -137,3 +137,9 @@ class Lowers:
         if name or self.contract.add_takes_device:
             return name
         return self.kernel.name_of(self.kernel.watched.value(self.contract.member(PINNED)))
+
+
+def _deviceless(deed: Deed, name: str | None) -> Fault:
+    """Return why a lower does not know its device. name: whom it is told, or the state names."""
+    told = f"for {name}, which is none of the lower devices" if name else "without its device"
+    return Fault(FaultKind.ARGUMENT, f"a lower's {deed} is called {told}")
