@@ -1,5 +1,7 @@
 """Whose net_device the resolver is asked for: the own one on evidence, else another, or unknown."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from tests.whole.around import BASE, TESTED, driver, said
@@ -134,6 +136,79 @@ def test_what_devices_have_in_common_is_no_ones_own(
 ) -> None:
     body = f"struct port *o = netdev_priv(dev);\n\n\th = xfrm_dev_state_lower_handle(x, {asked});"
     text = driver(CARD.replace("MORE", more) + made, f"{body}\n\t{TESTED}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
+    reasons = [row.reason for row in report.unknown]
+    assert any(reason.startswith(NOT_KNOWN) for reason in reasons) == (whose == "open")
+
+
+# One function makes the uplink, another one the representors that transmit through its queue.
+UPLINK = """
+struct queue { struct net_device *netdev; u32 __iomem *io; };
+struct hub { struct queue queue; struct queue queues[4]; struct net_device *uplink; };
+struct rep { struct net_device *own; struct hub *hub; struct queue *queue; };
+struct hub *hub_of(struct hub *hub, int i);
+
+static int uplink_create(struct hub *hub)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct rep));
+	struct rep *rep = netdev_priv(dev);
+
+	rep->own = dev;
+	rep->hub = hub;
+	rep->queue = &hub->queue;
+	hub->queue.netdev = dev;
+	hub->uplink = dev;
+	return register_netdev(dev);
+}
+
+static int rep_create(struct hub *hub, int i)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct rep));
+	struct rep *rep = netdev_priv(dev);
+
+	rep->own = dev;
+	rep->hub = hub;
+	rep->queue = QUEUE;
+	MORE
+	return register_netdev(dev);
+}
+
+int hub_probe(struct hub *hub)
+{
+	int i, err = uplink_create(hub);
+
+	for (i = 0; !err && i < 3; i++)
+		err = rep_create(HUB, i);
+	return err;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "changes", "whose"),
+    [
+        ("o->own", (), "own"),
+        (
+            "o->queue->netdev",
+            (("QUEUE", "&hub->queues[i]"), ("MORE", "rep->queue->netdev = dev;")),
+            "own",
+        ),
+        ("o->queue->netdev", (), "another"),
+        ("o->hub->queue.netdev", (), "another"),
+        ("o->hub->uplink", (), "another"),
+        ("o->queue->netdev", (("hub->queue.netdev = dev;", ""),), "open"),
+        ("o->hub->uplink", (("HUB", "hub_of(hub, i)"),), "own"),
+    ],
+)
+def test_what_representors_find_at_their_uplink_is_no_ones_own(
+    asked: str, changes: Sequence[tuple[str, str]], whose: str
+) -> None:
+    made = UPLINK
+    for old, new in (*changes, ("QUEUE", "&hub->queue"), ("MORE", ""), ("HUB", "hub")):
+        made = made.replace(old, new)
+    asks = f"h = xfrm_dev_state_lower_handle(x, {asked});\n\t{TESTED}"
+    text = driver(made, f"struct rep *o = netdev_priv(dev);\n\n\t{asks}")
     report = BASE.check_example(text)
     assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
     reasons = [row.reason for row in report.unknown]

@@ -16,9 +16,17 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import LOOPS, arguments_of, around, bare, call_of, called_by
+from xfrmlint.c.expression import (
+    LOOPS,
+    arguments_of,
+    around,
+    bare,
+    call_of,
+    called_by,
+    without_casts,
+)
 from xfrmlint.c.unit import below, node_text
-from xfrmlint.c.view import View
+from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import NETDEV_OPS
 from xfrmlint.kernel import structs
 from xfrmlint.kernel.functions import function_named
@@ -72,10 +80,9 @@ class Common:
         stores = self.stores(member, path)
         sharing = [one for one in stores if self._is_in_turn(one)]
         makers = {one.view.function for one in sharing}
-        for one in sharing:
-            makers |= {
-                where.function for where, _ in self._graph.mentions(self._graph.known(one.view))
-            }
+        makers |= {where for one in sharing for where in self._callers(one)}
+        # What one is made by that is made beside them.
+        makers |= {one.view.function for one in stores if makers & self._callers(one)}
         kept = self._forms.stores_of_member(struct, field, path)
         return (
             bool(sharing and kept)
@@ -83,15 +90,20 @@ class Common:
             and not self._is_offered_by_some(path)
         )
 
+    def _callers(self, stored: Stored) -> set[FunctionName]:
+        """Return the functions that call the one in which something is stored."""
+        calls = self._graph.mentions(self._graph.known(stored.view))
+        return {where.function for where, _ in calls}
+
     def _is_in_turn(self, stored: Stored) -> bool:
         """Tell whether a store is done for one device behind the other, with the same value."""
         value = bare(stored.value) if stored.value is not None else None
-        if value is None or stored.base is None or plain(value).type != "identifier":
+        if value is None or stored.base is None or not _is_in_place(stored.value or value):
             return False
         loop = around(stored.at, *LOOPS)
         if loop is not None and _changes(stored.view, stored.base, loop):
             return not _changes(stored.view, value, loop)
-        return self._is_surely_shared(stored.view, _whole(value))
+        return self._is_surely_shared(stored.view, _root(value) or value)
 
     def _is_offered_by_some(self, path: str) -> bool:
         """Tell whether it depends on something whether a device gets an ops table."""
@@ -129,12 +141,13 @@ class Common:
         value = bare(stored.value) if stored.value is not None else None
         if not pointed or value is None or stored.base is None:
             return False
-        if plain(value).type != "identifier":
+        root = _root(value)
+        if root is None:
             return False
         loop = around(stored.at, *LOOPS)
         if loop is not None and _changes(stored.view, stored.base, loop):
             return not _changes(stored.view, value, loop)
-        return self._is_given_to_several(stored.view, plain(value), 0)
+        return self._is_given_to_several(stored.view, root, 0)
 
     def _is_given_to_several(self, view: View, value: Node, depth: int) -> bool:
         """Tell whether a function is called for several devices with the same in one parameter."""
@@ -303,6 +316,25 @@ def _whole(node: Node) -> Node:
     """Return the variable that a node is, or a fixed element of; itself where others decide."""
     root = plain(node)
     return root if _names(root) == _names(node) else node
+
+
+def _root(node: Node) -> Node | None:
+    """Return the variable by which alone a value is found: `card` of `&card->queue`."""
+    root = plain(node)
+    while root.type == "field_expression":
+        inner = root.child_by_field_name("argument")
+        if inner is None:
+            return None
+        root = plain(inner)
+    return root if root.type == "identifier" and _names(root) == _names(node) else None
+
+
+def _is_in_place(node: Node) -> bool:
+    """Tell whether a value is a variable, or the address of a member of what that points to."""
+    root, node = plain(node), without_casts(node)
+    if root.type == "field_expression" and node.type == "pointer_expression":
+        root = plain(root.child_by_field_name("argument") or root)
+    return root.type == "identifier"
 
 
 def _names(node: Node) -> set[str]:
