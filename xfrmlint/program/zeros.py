@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, called, without_casts
+from xfrmlint.c.expression import arguments_of, call_of, called, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import Slot, slot_of
 from xfrmlint.c.reader import Occurrence
@@ -189,16 +189,19 @@ class _Finder:
         if (slot.struct, slot.field) in ((_ID, "spi"), (offload, "dir")):
             return _NO
         name = node_text(node)
+        named = self._named(slot, view.path)
         answers = self._of_place(view, name, node, depth)
         if answers:
-            return _worst(answers)
+            changed = any(self._is_changed_in(view, node, one) for one in named)
+            return _UNKNOWN if changed else _worst(answers)
         # What was counted on is above 0, until it wraps.
         if _is_counted_first(view, name, view.node.start_byte, node):
             return _NO
-        named = self._named(slot, view.path)
-        answers = [one for where, at in named for one in self._put(where, at, depth)]
-        counted = [at for _, at in named if at.parent and _is_counted_on(at.parent)]
-        if not answers and _is_counted_on(node) and len(counted) == 1:
+        counts = [one for one in named if one.node.parent and _is_counted_on(one.node.parent)]
+        answers = [
+            one for at in named if at not in counts for one in self._put(at.view, at.node, depth)
+        ]
+        if counts and not answers and all(_is_behind(view, node, one) for one in counts):
             # Nobody else stores there: it is as it was when the driver's memory was taken.
             return Answer(Zero.YES, view.place(node.start_byte), f"{slot.field} begins at 0")
         asked = keeps_zero(Asked(self.constants, view, name), 0, node)
@@ -217,6 +220,21 @@ class _Finder:
             if one.node.parent.type == "field_designator"
             or slot_of(self.graph.reader, one.view, one.node.parent).struct in ("", slot.struct)
         ]
+
+    def _is_changed_in(self, view: View, use: Node, named: Occurrence) -> bool:
+        """Tell whether a member is changed where it is named, by a function called before a use."""
+        base = use.child_by_field_name("argument")
+        member = named.node.parent
+        if base is None or member is None or named.view.function == view.function:
+            return False
+        stored = _is_counted_on(member) or self.graph.forms.stores_at(named.view, named.node)
+        calls = map(call_of, view.occurrences(named.view.function.name)) if stored else ()
+        return any(
+            call is not None
+            and call.start_byte < use.start_byte
+            and node_text(base) in (node_text(one).strip("&() ") for one in arguments_of(call))
+            for call in calls
+        )
 
     def _constant(self, view: View, node: Node) -> int | None:
         name = node_text(node)
@@ -468,8 +486,20 @@ def _worst(answers: Iterable[Answer]) -> Answer:
 
 
 def _is_counted_on(member: Node) -> bool:
-    """Tell whether a member is counted on where it stands."""
-    return member.parent is not None and member.parent.type == "update_expression"
+    """Tell whether 1, or more, is added to a member."""
+    parent = member.parent
+    sign = parent.child_by_field_name("operator") if parent is not None else None
+    if parent is None or sign is None:
+        return False
+    if parent.type == "assignment_expression":
+        return sign.type == "+=" and parent.child_by_field_name("left") == member
+    return parent.type == "update_expression" and sign.type == "++"
+
+
+def _is_behind(view: View, node: Node, named: Occurrence) -> bool:
+    """Tell whether a member is named in the function that reads it, and not before it does."""
+    at = named.view.place(named.node.start_byte)
+    return named.view.function == view.function and at >= view.place(node.start_byte)
 
 
 def _stored_in(view: View, name: str) -> list[Node]:
