@@ -237,6 +237,14 @@ def test_opting_in_turns_direct_reads_into_errors_for_that_driver_alone(ported: 
     assert not {f.type for f in found} & OWNERS
 
 
+@pytest.mark.parametrize("version", ["7.3", "6.12"])
+def test_a_kernel_with_the_interfaces_is_judged_to_the_end(version: str, tmp_path: Path) -> None:
+    tree = Ported(_kernel(version).root, tmp_path / "linux")
+    tree.port()
+    # Before 6.16 a lower finds its device in the state, where its owner has not put it yet.
+    assert _of(_findings(tree), "UPPER_WITHOUT_RESOLVER") == {("bonding", "CHECK")}
+
+
 @pytest.mark.parametrize("form", ["direct", "wrapper", "macro", "other file"])
 def test_a_conversion_silences_it(ported: Ported, form: str) -> None:
     opt_in(ported, IXGBE, "ixgbe_xfrmdev_ops")
