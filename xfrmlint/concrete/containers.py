@@ -148,7 +148,9 @@ class Containers(Devices):
                 yield value
             self._leave(of, NULL)
         else:
-            named = arguments[max(runs.value.position, runs.target.position) + 1]
+            # Of this one alone the next entry stands behind the variable.
+            behind = 2 if name == "hash_for_each_possible_safe" else 1
+            named = arguments[max(runs.value.position, runs.target.position) + behind]
             member = named.name if isinstance(named, Name) else named.text
             head = self._struct(arguments[runs.value.position], of)
             if word == "over maps" and "possible" not in name:
@@ -158,9 +160,9 @@ class Containers(Devices):
                     reason = f"a list whose entries are not linked by {member}"
                     raise self._outside(reason, of.start)
                 yield Pointer(one.parent)
-            behind = Struct(f"the end of {head.name}")
-            behind.fields[member] = head
-            self._leave(of, Pointer(behind) if name.startswith("list") else NULL)
+            end = Struct(f"the end of {head.name}")
+            end.fields[member] = head
+            self._leave(of, Pointer(end) if name.startswith("list") else NULL)
 
     def _entries(
         self, kernel: Kernel, name: str, head: Struct, of: Expression, member: str

@@ -261,15 +261,24 @@ class _Delegation:
 
     def handing_by_name(self, tables: Sequence[Table]) -> Iterator[_Handing]:
         """Yield what calls a callback of a module's own tables by its name for another device."""
-        for table, one in ((t, one) for t in tables for one in t.callbacks):
-            for called in self.reader.definitions(one.target, table.place.path):
-                for view, node in self.graph.mentions(self.graph.known(called)):
-                    call = call_of(node)
-                    first = next(iter(arguments_of(call)), None) if call is not None else None
-                    kind = self.reader.types.of(first, view) if first is not None else None
-                    if first is not None and kind is not None and kind.base == DEVICE:
-                        if self.devices.of(view, first).whose - _ASKED:
-                            yield _Handing(self.graph.known(view), id(table))
+        filled: dict[tuple[str, str], list[Table]] = {}
+        for table in tables:
+            for one in table.callbacks:
+                filled.setdefault((one.target, table.place.path), []).append(table)
+        for (target, path), own in filled.items():
+            for function in self._calling_for_another(target, path):
+                yield from (_Handing(function, id(table)) for table in own)
+
+    def _calling_for_another(self, target: str, path: str) -> Iterator[FunctionName]:
+        """Yield the functions that call a callback by its name, with another device than theirs."""
+        for called in self.reader.definitions(target, path):
+            for view, node in self.graph.mentions(self.graph.known(called)):
+                call = call_of(node)
+                first = next(iter(arguments_of(call)), None) if call is not None else None
+                kind = self.reader.types.of(first, view) if first is not None else None
+                if first is not None and kind is not None and kind.base == DEVICE:
+                    if self.devices.of(view, first).whose - _ASKED:
+                        yield self.graph.known(view)
 
     def device_of_ops(self, view: View, field: Node) -> Node | None:
         """Return E of the E->xfrmdev_ops whose callback is meant, if E is a net_device."""
