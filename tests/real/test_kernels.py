@@ -241,7 +241,7 @@ def test_opting_in_turns_direct_reads_into_errors_for_that_driver_alone(ported: 
 def test_a_kernel_with_the_interfaces_is_judged_to_the_end(version: str, tmp_path: Path) -> None:
     tree = Ported(_kernel(version).root, tmp_path / "linux")
     tree.port()
-    # Before 6.16 a lower finds its device in the state, where its owner has not put it yet.
+    # Before 6.16 a lower finds its device in the state, where bonding has not put it yet.
     assert _of(_findings(tree), "UPPER_WITHOUT_RESOLVER") == {("bonding", "CHECK")}
 
 

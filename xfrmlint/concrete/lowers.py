@@ -64,9 +64,9 @@ class Lowers:
                     slot, Pointer(Function(f"{name}'s {role}", call)), CType("fn", 1, CType(result))
                 )
 
-        put(ADD, self._add, "int")
-        put(DELETE, lambda values: self._note(Deed.DELETE, values), "void")
-        put(FREE, lambda values: self._note(Deed.FREE, values), "void")
+        put(ADD, lambda values: self._add(values, name), "int")
+        put(DELETE, lambda values: self._note(Deed.DELETE, values, name), "void")
+        put(FREE, lambda values: self._note(Deed.FREE, values, name), "void")
         put(ESN, lambda _: self._called(Deed.ESN, name), "void")
         put(SHARE, self._accepts, "bool")
         self.kernel.devices[name].put(NETDEV_OPS, Pointer(ops), CType(OPS, 1))
@@ -87,8 +87,8 @@ class Lowers:
             set_ = (feature if promised.offloads else 0) | kept.get("", 0)
             self.kernel.devices[name].put("features", Int(set_, ULONG), CType("u64"))
 
-    def _add(self, values: Sequence[Value]) -> Value | Fault:
-        name = self._device_of(values)
+    def _add(self, values: Sequence[Value], own: str) -> Value | Fault:
+        name = self._told(values, own)
         if name not in self.promises:
             return _deviceless(Deed.ADD, name)
         self.asked = True
@@ -103,8 +103,8 @@ class Lowers:
         self.kernel.events.append(Event(Deed.ADD, name, member=member, value=handle, at=at))
         return Int(0, INT)
 
-    def _note(self, deed: Deed, values: Sequence[Value]) -> Value | Fault:
-        name = self._device_of(values)
+    def _note(self, deed: Deed, values: Sequence[Value], own: str) -> Value | Fault:
+        name = self._told(values, own)
         if name not in self.promises:
             return _deviceless(deed, name)
         return self._called(deed, name)
@@ -130,6 +130,16 @@ class Lowers:
         # Whatever it refuses, with itself it shares.
         accepts = one.accepts and one.chip == other.chip
         return Int(int(name == peer or accepts), INT)
+
+    def _told(self, values: Sequence[Value], own: str) -> str | None:
+        """Return the device that a callback runs for. own: the one in whose ops it stands.
+
+        Before 6.16 the state names it, and where that does not name a lower device yet, as in
+        bonding's add of 6.12, it is the one whose ops are called.
+        """
+        name = self._device_of(values)
+        unnamed = name is not None and name not in self.promises
+        return own if unnamed and not self.contract.add_takes_device else name
 
     def _device_of(self, values: Sequence[Value]) -> str | None:
         """Return the device that a callback is told, or that the state names if it is told none."""
