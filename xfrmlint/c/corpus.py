@@ -13,7 +13,7 @@ from xfrmlint.c.beginnings import Beginnings, Settled
 from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.conditionals import VERSIONED
 from xfrmlint.c.definitions import definition_in, may_define
-from xfrmlint.c.index import words
+from xfrmlint.c.index import has_word, words
 from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
 from xfrmlint.kernel.kbuild import Kbuild
@@ -130,7 +130,7 @@ class Corpus:
 
     def names(self, path: str, word: bytes) -> bool:
         """Tell whether a word stands in a file."""
-        return any(True for _ in words(self.data(path), word))
+        return has_word(self.data(path), word)
 
     def plain(self, path: str) -> bytes:
         """Return a file's bytes with comments blanked, as long as they were."""

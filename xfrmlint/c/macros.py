@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.blanking import logical_line, without_comments
 from xfrmlint.c.corpus import Corpus
-from xfrmlint.c.index import words
+from xfrmlint.c.index import has_word, words
 from xfrmlint.kernel.macros import declaring_macros
 
 _DEFINE = re.compile(
@@ -146,7 +146,7 @@ def _defines_at(corpus: Corpus, path: str, places: Iterable[int]) -> list[Macro]
 
 
 def _holds(macro: Macro, word: bytes) -> bool:
-    return any(True for _ in words(macro.body, word))
+    return has_word(macro.body, word)
 
 
 def _live(corpus: Corpus, macro: Macro) -> bool:
@@ -221,7 +221,7 @@ class Macros:
             encoded = word.encode("utf-8", "surrogateescape")
             found = self.pasting(word)
             for path in self._paths:
-                if any(True for _ in words(self._corpus.define_text(path), encoded)):
+                if has_word(self._corpus.define_text(path), encoded):
                     places = words(self._corpus.data(path), encoded)
                     for macro in _defines_at(self._corpus, path, places):
                         if _holds(macro, encoded) and _live(self._corpus, macro):

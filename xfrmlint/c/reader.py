@@ -10,7 +10,7 @@ from tree_sitter import Node
 from xfrmlint.c.blanking import LOOP, is_loop, without_comments
 from xfrmlint.c.corpus import Corpus, Memo
 from xfrmlint.c.definitions import definition_in
-from xfrmlint.c.index import words
+from xfrmlint.c.index import has_word, words
 from xfrmlint.c.macros import Macro, Macros, in_force
 from xfrmlint.c.modules import Universe
 from xfrmlint.c.outline import Outlines
@@ -254,7 +254,7 @@ class Reader:
         return any(
             definition_in(self.corpus.unit(m.path).text, "function", m.name.encode())
             for m in found
-            if m.path and any(True for _ in words(self.corpus.unit(m.path).text, m.name.encode()))
+            if m.path and has_word(self.corpus.unit(m.path).text, m.name.encode())
         )
 
     def functions(self, name: str, path: str) -> list[View]:

@@ -177,6 +177,11 @@ class Types:
         found = self._of(node, view, depth)
         return None if found is not None and found.base in AUTO else found
 
+    def base_of(self, node: Node | None, view: View) -> str:
+        """Return the struct, or basic type, that an expression is or points to; "" if unknown."""
+        kind = self.of(node, view)
+        return self.resolved(kind, view.path).base if kind is not None else ""
+
     def of_local(self, local: Local, view: View, depth: int = 0) -> CType | None:
         """Return a local variable's type, if need be that of what it begins with."""
         if local.type.base == TYPEOF:

@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from tree_sitter import Node
 
 from xfrmlint.c.expression import around, assigned_in, called_by
-from xfrmlint.c.index import words
+from xfrmlint.c.index import has_word, words
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
@@ -204,7 +204,7 @@ def _is_plain(context: Context, path: str, body: Node) -> bool:
             return False
     hiding = reader.macros(reader.universe.files(path), reader.universe.key(path)).hiding
     return not any(
-        any(True for _ in words(text, name.encode("utf-8", "surrogateescape"), start, end))
+        has_word(text, name.encode("utf-8", "surrogateescape"), start, end)
         for name in hiding(["return"])
     )
 

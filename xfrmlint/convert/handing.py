@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.index import words
+from xfrmlint.c.index import has_word, words
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.devices import device_in, given
@@ -180,9 +180,7 @@ def _is_seen_elsewhere(
     heads = {path for path, _ in found.parameters if path.endswith(".h")}
     others = [path for path in near if heads & set(corpus.closure(path))]
     others += [path for path in corpus.closure(function.path) if word in corpus.data(path)]
-    return any(
-        path not in known and any(True for _ in words(corpus.plain(path), word)) for path in others
-    )
+    return any(path not in known and has_word(corpus.plain(path), word) for path in others)
 
 
 def _is_known(text: bytes, offset: int) -> bool:

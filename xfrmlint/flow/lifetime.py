@@ -240,8 +240,7 @@ def _holder(driver: Driver, view: View, one: Expression) -> str:
     one = bared(one)
     if not isinstance(one, Member):
         return ""
-    kind = driver.reader.types.of(one.of.node, view)
-    return driver.reader.types.resolved(kind, view.path).base if kind is not None else ""
+    return driver.reader.types.base_of(one.of.node, view)
 
 
 def _holds_integers(driver: Driver, view: View, base: Expression) -> bool:

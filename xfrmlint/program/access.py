@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence, Set
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from tree_sitter import Node
 
@@ -27,13 +27,14 @@ from xfrmlint.errors import TOO_DEEP
 from xfrmlint.kernel.functions import Operand, function_named
 from xfrmlint.valueflow.sources import Tracer
 
-T = TypeVar("T")
 _DEEPEST = 6
 _OFFSET = re.compile(rb"offsetof\s*\(\s*(?:struct\s+)?(\w+)\s*,\s*(?:\w+\s*\.\s*)?(\w+)\s*\)")
 
 STATE, POLICY, OTHER, UNKNOWN = "state", "policy", "other", "unknown"
 # A write of nothing but 0 or NULL through a pointer.
 _CLEAR = "clear"
+# What is done through a pointer that is passed on further than is followed.
+_OPEN = "open"
 _WRITES = ("write", _CLEAR)
 _FOLLOWS = ("pointer_expression", "subscript_expression")
 _DECLARES = ("declarator", "parameter_declaration")
@@ -83,7 +84,6 @@ class Accesses:
         self.passed = passed
         self.fields = self.contract.fields if fields is None else fields
         self.doubts: dict[Place, Doubt] = {}
-        self._is_cut_off = False
         self.tracer: Tracer[str] = Tracer(reader, passed, self._origin)
 
     def of(self, view: View) -> list[Access]:
@@ -141,14 +141,17 @@ class Accesses:
             after = bisect_left(named, stored.start_byte)
             if after < len(named) and named[after] < stored.end_byte:
                 continue
-            if HANDLE not in self.contract.members or self._mode(view, member)[0] not in _WRITES:
+            mode = self._mode(view, member)[0] if HANDLE in self.contract.members else "read"
+            if mode not in (*_WRITES, _OPEN):
                 continue
             kind = self.reader.types.of(member, view)
             if kind is not None and kind.pointers:
                 # A pointer to a state's is written, not what it points to.
                 continue
             origin, by_name = self.base(member, view)
-            if origin == STATE:
+            if origin == STATE and mode == _OPEN:
+                self._doubt(view, node, _passed_on(node_text(node)))
+            elif origin == STATE:
                 handle = self.contract.members[HANDLE]
                 struct = handle.struct or self.offload
                 yield self._made(view, node, struct, handle.word, "write", "", by_name)
@@ -170,11 +173,9 @@ class Accesses:
             return None
         if origin != STATE:
             return None
-        self._is_cut_off = False
         mode, accessor = self._mode(view, parent)
-        if self._is_cut_off:
-            text = f"the address of {field} is given further than is followed"
-            self._doubt(view, node, text)
+        if mode == _OPEN:
+            self._doubt(view, node, _passed_on(field))
             return None
         if mode in _WRITES and self._in_copy(base, view):
             return None
@@ -182,13 +183,8 @@ class Accesses:
 
     def _struct_of(self, base: Node, view: View) -> str:
         """Return the type of an offload struct, or of a struct in it, that an expression is."""
-        struct = self._base_type(base, view)
+        struct = self.reader.types.base_of(base, view)
         return struct if struct in self.contract.parts else self.offload
-
-    def _base_type(self, node: Node | None, view: View) -> str:
-        """Return the struct that an expression is, or points to; nothing if that is not known."""
-        kind = self.reader.types.of(node, view)
-        return self.reader.types.resolved(kind, view.path).base if kind is not None else ""
 
     def _in_copy(self, base: Node, view: View) -> bool:
         """Tell whether a base is a local copy of an offload struct: a store there goes nowhere."""
@@ -250,7 +246,7 @@ class Accesses:
 
     def base(self, node: Node, view: View) -> tuple[str, bool]:
         """Return whose offload struct an expression is, and whether only its name says so."""
-        struct = self._base_type(node, view)
+        struct = self.reader.types.base_of(node, view)
         if not struct:
             return {XSO: STATE, XDO: POLICY}.get(_last_name(node), UNKNOWN), True
         if struct not in self.contract.structs:
@@ -292,12 +288,12 @@ class Accesses:
 
     def _origin_of_argument(self, view: View, call: Node) -> str | None:
         """Return whose offload struct a macro takes, by the only object that it is given."""
-        bases = {self._base_type(argument, view) for argument in arguments_of(call)}
+        bases = {self.reader.types.base_of(argument, view) for argument in arguments_of(call)}
         given = bases & {words.STATE, words.POLICY}
         return {words.STATE: STATE, words.POLICY: POLICY}[given.pop()] if len(given) == 1 else None
 
     def _origin_of_member(self, view: View, node: Node) -> str | None:
-        struct = self._base_type(node.child_by_field_name("argument"), view)
+        struct = self.reader.types.base_of(node.child_by_field_name("argument"), view)
         if not struct:
             return {XSO: STATE, XDO: POLICY}.get(_last_name(node))
         if struct == self.offload and self._is_part(view, node):
@@ -314,7 +310,7 @@ class Accesses:
     def _mode(
         self, view: View, node: Node, level: int = 0, depth: int = 0, seen: tuple[str, ...] = ()
     ) -> tuple[str, str]:
-        """Return what a mention does (read, write, clear, readwrite), and its RCU accessor.
+        """Return what a mention does (read, write, clear, readwrite, open), and its RCU accessor.
 
         level: 1 for a pointer to the member; nothing is done where that is declared, or becomes
         another one. depth: of the functions that it was passed to. seen: the pointers before it.
@@ -350,32 +346,31 @@ class Accesses:
 
     def _through_result(self, view: View, depth: int) -> str:
         """Return what all callers do through the address that a function returns, else a read."""
-        passed = self._unless_cut_off(self.passed(view.function, 0), depth)
-        calls = [(where, given_to(one)) for where, one in passed]
+        calls = [(where, given_to(one)) for where, one in self.passed(view.function, 0)]
+        if calls and depth >= _DEEPEST:
+            return _OPEN
         modes = {
             self._mode(where, given.call, 1, depth + 1)[0] if given else "read"
             for where, given in calls
         }
+        if _OPEN in modes:
+            return _OPEN
         # Who returns a handle, and who clears it: whether these may, their ways say.
         both = modes == {"write", _CLEAR}
         return _CLEAR if both else modes.pop() if len(modes) == 1 else "read"
 
     def _through_pointer(self, view: View, name: str, position: int, depth: int) -> str:
         """What a function of the driver does through its pointer parameter; a read if unknown."""
+        found = self.reader.definitions(name, view.path)
+        if found and depth >= _DEEPEST:
+            return _OPEN
         return _one_of(
             {
                 self._through(inner, inner.parameters[position], depth + 1)[0]
-                for inner in self._unless_cut_off(self.reader.definitions(name, view.path), depth)
+                for inner in found
                 if position < len(inner.parameters)
             }
         )
-
-    def _unless_cut_off(self, further: Sequence[T], depth: int) -> Sequence[T]:
-        """Return what an address is followed to, and note where that is too far."""
-        if depth < _DEEPEST:
-            return further
-        self._is_cut_off = self._is_cut_off or bool(further)
-        return ()
 
     def _through(
         self, view: View, name: str, depth: int, seen: tuple[str, ...] = ()
@@ -397,6 +392,8 @@ class Accesses:
         reads = writes = clears = 0
         for node in sorted(view.occurrences(name), key=lambda one: one.start_byte):
             mode, accessor = self._mode(view, node, 1, depth, seen)
+            if mode == _OPEN:
+                return _OPEN
             follows = node.parent is not None and node.parent.type in _FOLLOWS
             if follows:
                 accessors.add(accessor)
@@ -407,8 +404,14 @@ class Accesses:
         return "readwrite" if reads and writes else written if writes else "read"
 
 
+def _passed_on(field: str) -> str:
+    return f"the address of {field} is given further than is followed"
+
+
 def _one_of(modes: Set[str]) -> str:
     """Return the mode that several are; a read if there are none."""
+    if _OPEN in modes:
+        return _OPEN
     if modes == {"write", _CLEAR}:
         return "write"
     return next(iter(modes), "read") if len(modes) < 2 else "readwrite"

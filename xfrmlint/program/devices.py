@@ -160,7 +160,7 @@ class Devices:
         view, node = base.view, read_of(base.view, plain(base.node))
         while node.type == "field_expression":
             inner = node.child_by_field_name("argument") or node
-            held = self.privates.struct_of(view, inner)
+            held = self.reader.types.base_of(inner, view)
             if held in self.privates.structs(view.path):
                 link = Link(held, node_text(node.child_by_field_name("field") or node))
                 return [Home(link, Value(view, inner), value)]
@@ -289,7 +289,7 @@ class Devices:
         if not _is_member(value):
             return False
         slot = slot_of(self.reader, read.view, value)
-        own = self.privates.struct_of(stored.view, stored.base)
+        own = self.reader.types.base_of(stored.base, stored.view)
         privates = self.privates.structs(stored.view.path)
         if own == slot.struct or not {own, slot.struct} <= privates:
             return False
@@ -332,7 +332,7 @@ class Devices:
             return None
         index, of = (holder.child_by_field_name(part) for part in ("index", "argument"))
         table = of.child_by_field_name("field") if of is not None else None
-        struct = self.privates.struct_of(view, holder)
+        struct = self.reader.types.base_of(holder, view)
         if index is None or table is None or struct not in self.privates.structs(view.path):
             return None
         fixed = self.constants.value(node_text(index), view.path) is not None
@@ -371,7 +371,7 @@ class Devices:
     def _of_member(self, view: View, node: Node) -> Whose | None:
         base = node.child_by_field_name("argument")
         name = node_text(node.child_by_field_name("field") or node)
-        struct = self.privates.struct_of(view, base)
+        struct = self.reader.types.base_of(base, view)
         if (struct, name) in structs.OWN_MEMBERS:
             found = self.of_context(struct, view)
             sure = len(found.whose) == 1 and not found.why

@@ -168,7 +168,7 @@ class Elements:
                 return bool(read) and all(self._is_own(v, n, depth + 1) for v, n in read)
             node = bare(values[0]) if len(values) == 1 else node
         of = node.child_by_field_name("argument") if node.type == "field_expression" else None
-        return self._privates.struct_of(view, of) in self._privates.structs(view.path)
+        return self._reader.types.base_of(of, view) in self._privates.structs(view.path)
 
     def _fills(self, view: View, number: Expression, table: str) -> bool:
         """Tell whether elements are put into a table by what a member is, or is made there."""

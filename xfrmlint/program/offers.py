@@ -70,7 +70,7 @@ class Offers:
         """Return the structs for which a function takes a device's private data."""
         device = plain(device)
         if device.type == "field_expression":
-            base = self._privates.struct_of(view, device.child_by_field_name("argument"))
+            base = self._reader.types.base_of(device.child_by_field_name("argument"), view)
             return {base} & self._privates.structs(view.path)
         return set(self._taken(view, node_text(device)))
 

@@ -37,11 +37,6 @@ class Privates:
             self._structs[key] = frozenset(one for one in found if one.startswith("struct "))
         return self._structs[key]
 
-    def struct_of(self, view: View, node: Node | None) -> str:
-        """Return the type that an expression is of, or points to, or nothing."""
-        kind = self.reader.types.of(node, view)
-        return self.reader.types.resolved(kind, view.path).base if kind is not None else ""
-
     def holding(self, member: str, path: str) -> frozenset[str]:
         """Return those of them that have a member of this name."""
         types = self.reader.types
