@@ -17,6 +17,7 @@ from xfrmlint.c.nesting import DEEPEST, SMALL, leaves_at
 from xfrmlint.c.unit import (
     Item,
     Place,
+    below,
     captured,
     declarator_name,
     language,
@@ -131,6 +132,22 @@ class View:
     def body(self) -> Node | None:
         """The block of a function's definition."""
         return self.node.child_by_field_name("body")
+
+    @cached_property
+    def jumps(self) -> list[tuple[int, int]]:
+        """Where each goto stands, and where its label does (offsets in the view's text)."""
+        if self.text.find(b"goto", self.node.start_byte, self.node.end_byte) < 0:
+            # Most have none, and need no walk.
+            return []
+        labels: dict[str, int] = {}
+        gotos: list[tuple[int, str]] = []
+        for node in below(self.node):
+            label = node.child_by_field_name("label")
+            if node.type == "labeled_statement" and label is not None:
+                labels[node_text(label)] = node.start_byte
+            elif node.type == "goto_statement" and label is not None:
+                gotos.append((node.start_byte, node_text(label)))
+        return [(start, labels[name]) for start, name in gotos if name in labels]
 
     @cached_property
     def static(self) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import LOOP
@@ -75,11 +76,16 @@ class OwnMacros:
         """Return text with the macros expanded; once for each definition that one of them has."""
         used = {w.decode() for w in set(_WORD.findall(text))} & self.defined.keys()
         most = max((len(self.defined[name]) for name in used), default=0)
-        chosen = (
-            {name: found[min(turn, len(found) - 1)] for name, found in self.defined.items()}
-            for turn in range(min(most, _MOST_DEFINITIONS))
-        )
+        chosen = self._chosen[: min(most, _MOST_DEFINITIONS)]
         return b" ".join(expand(text, "", 0, macros).text for macros in chosen) or text
+
+    @cached_property
+    def _chosen(self) -> list[dict[str, Macro]]:
+        """The first definition of each macro, the second one or the last before it, and so on."""
+        return [
+            {name: found[min(turn, len(found) - 1)] for name, found in self.defined.items()}
+            for turn in range(_MOST_DEFINITIONS)
+        ]
 
 
 def _loops(data: bytes, text: bytes) -> Iterator[str]:

@@ -14,6 +14,15 @@ from typing import Any, NamedTuple
 from xfrmlint.errors import InputError
 from xfrmlint.kernel.tables import Names, Row, Schema, checked_rows
 
+# What a [[run]] row can say; the table's own head says what each means.
+_DOES_WHERE_RUN = tuple(
+    (
+        "nothing, said, reads once, built in, idle, succeeds, is so, looks, waits, queues, "
+        "allocates, makes, sends, clears bit, bit, extreme, counts, links, device, lists, listed, "
+        "table, empties, looked up, xarray, over lists, over maps, over lowers"
+    ).split(", ")
+)
+
 _SCHEMAS: Mapping[str, Schema] = {
     "function": {
         "names": list,
@@ -69,22 +78,7 @@ _SCHEMAS: Mapping[str, Schema] = {
     "run": {
         "names": list,
         "source": str,
-        "does": (
-            *("nothing", "said", "reads once", "built in"),
-            *(
-                "idle",
-                "succeeds",
-                "is so",
-                "looks",
-                "waits",
-                "queues",
-                "allocates",
-                "makes",
-                "sends",
-            ),
-            *("clears bit", "bit", "extreme", "counts", "links", "device", "lists", "listed"),
-            *("table", "empties", "looked up", "xarray", "over lists", "over maps", "over lowers"),
-        ),
+        "does": _DOES_WHERE_RUN,
     },
 }
 

@@ -97,9 +97,9 @@ class Common:
 
     def _is_in_turn(self, stored: Stored) -> bool:
         """Tell whether a store is done for one device behind the other, with the same value."""
-        value = bare(stored.value) if stored.value is not None else None
-        if value is None or stored.base is None or not _is_in_place(stored.value or value):
+        if stored.value is None or stored.base is None or not _is_in_place(stored.value):
             return False
+        value = bare(stored.value)
         loop = around(stored.at, *LOOPS)
         if loop is not None and _changes(stored.view, stored.base, loop):
             return not _changes(stored.view, value, loop)

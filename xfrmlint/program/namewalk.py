@@ -289,14 +289,14 @@ class NameWalk:
 
     def _text_until(self, where: _Where, until: Until) -> bytes:
         """Return a function's text up to a place in it; all of it for another place."""
-        data, offset = (
-            self._reader.corpus.data(where.path),
-            self._reader.corpus.unit(where.path).offset,
-        )
-        at = offset(*until.place[1:])
-        if until.place.path != where.path or not where.start <= at < where.end:
+        if until.place.path != where.path:
             return self._text(where)
-        text = without_comments(data[where.start : where.end])
+        corpus = self._reader.corpus
+        offset = corpus.unit(where.path).offset
+        at = offset(*until.place[1:])
+        if not where.start <= at < where.end:
+            return self._text(where)
+        text = without_comments(corpus.data(where.path)[where.start : where.end])
         for places in until.beside:
             first, last = (max(offset(*one[1:]) - where.start, 0) for one in places)
             text = text[:first] + b" " * (last - first) + text[max(first, last) :]
@@ -312,8 +312,9 @@ class NameWalk:
 
     def _found(self, name: str, path: str) -> Iterator[_Where]:
         corpus, word = self._reader.corpus, name.encode()
-        own = [*self._in(self._near(path).get(word, ()), name)]
-        for where in self._near(path).get(word, ()):
+        near = self._near(path).get(word, ())
+        own = [*self._in(near, name)]
+        for where in near:
             for macro in named(corpus, name, where) if word in corpus.defines(where) else ():
                 # A constant calls nothing.
                 if macro.parameters is not None or _NAMES.search(macro.body):

@@ -11,7 +11,7 @@ an answer. With
 followed no further and is no answer is a doubt: then the answers are not all there are.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from tree_sitter import Node
@@ -242,11 +242,10 @@ def reaching(values: Sequence[Node], use: Node, view: View) -> list[Node]:
     An assignment is sure if it is run whenever its block is, which encloses the use, and if no goto
     jumps past it.
     """
-    jumps = list(_jumps(view))
     before = [v for v in values if v.start_byte < use.start_byte]
     around = set()
     # What stands behind a use comes before it where control goes back.
-    loop_end = max((a for a, label in jumps if label <= use.start_byte < a), default=0)
+    loop_end = max((a for a, label in view.jumps if label <= use.start_byte < a), default=0)
     up = use.parent
     while up is not None:
         if up.type == "compound_statement":
@@ -259,25 +258,10 @@ def reaching(values: Sequence[Node], use: Node, view: View) -> list[Node]:
         for v in before
         if _block(v) in around
         and not _conditional(v, use, view)
-        and not any(a < v.start_byte < label <= use.start_byte for a, label in jumps)
+        and not any(a < v.start_byte < label <= use.start_byte for a, label in view.jumps)
     ]
     start = sure[-1].start_byte if sure else 0
     return [v for v in values if start <= v.start_byte < max(use.start_byte, loop_end)]
-
-
-def _jumps(view: View) -> Iterator[tuple[int, int]]:
-    """Yield where each goto of a view stands, and where its label does."""
-    if view.text.find(b"goto", view.node.start_byte, view.node.end_byte) < 0:
-        return
-    labels: dict[str, int] = {}
-    gotos: list[tuple[int, str]] = []
-    for node in below(view.node):
-        label = node.child_by_field_name("label")
-        if node.type == "labeled_statement" and label is not None:
-            labels[node_text(label)] = node.start_byte
-        elif node.type == "goto_statement" and label is not None:
-            gotos.append((node.start_byte, node_text(label)))
-    yield from ((start, labels[name]) for start, name in gotos if name in labels)
 
 
 def _conditional(value: Node, use: Node, view: View) -> bool:
