@@ -46,7 +46,7 @@ def marks_of(text: bytes, start: int, far: int = _FAR) -> list[int]:
     return []
 
 
-def separated(text: bytes) -> list[bytes]:
+def split_arguments(text: bytes) -> list[bytes]:
     """Return the arguments of a call from behind its parenthesis on."""
     marks = marks_of(b"(" + text, 0, len(text) + 1)
     return [text[start : end - 1] for start, end in pairwise(marks)]

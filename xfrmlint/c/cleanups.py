@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node, Query
 
-from xfrmlint.c.arguments import closing, separated
+from xfrmlint.c.arguments import closing, split_arguments
 from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.expression import arguments_of
@@ -110,7 +110,7 @@ class Cleanups:
             end = closing(self._raw, match.end())
             if end is not None:
                 behind = end + len(self._raw[end:]) - len(self._raw[end:].lstrip())
-                found[behind] = separated(self._raw[match.end() + 1 : end])
+                found[behind] = split_arguments(self._raw[match.end() + 1 : end])
                 if match.group(1):
                     # What is done if the lock fails is an if of its own (see dialect.py).
                     found[behind][1:2] = []

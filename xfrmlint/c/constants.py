@@ -6,7 +6,7 @@ from functools import partial
 
 from tree_sitter import Node
 
-from xfrmlint.c.arguments import separated
+from xfrmlint.c.arguments import split_arguments
 from xfrmlint.c.arithmetic import value_of
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import arguments_of
@@ -178,7 +178,9 @@ class Constants:
             opened = max((m.end() for m in _ENUM.finditer(text, 0, at)), default=-1)
             if opened < 0 or b"}" in text[opened:at]:
                 continue
-            return self._counted(separated(text[opened : text.find(b"}", at)] + b")"), word, path)
+            return self._counted(
+                split_arguments(text[opened : text.find(b"}", at)] + b")"), word, path
+            )
         return None
 
     def _counted(self, listed: Iterable[bytes], word: bytes, path: str) -> Int | None:

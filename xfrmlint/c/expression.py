@@ -114,7 +114,7 @@ def outward(node: Node) -> Node | None:
     return None
 
 
-def climbed(node: Node, level: int = 0) -> tuple[Node, int]:
+def designation(node: Node, level: int = 0) -> tuple[Node, int]:
     """Return the whole expression that designates what a node does, and its level of pointers.
 
     `*(&x)` is x, `&x` one level above it; an element of an array that is kept in place is the

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from xfrmlint.c.arguments import separated
+from xfrmlint.c.arguments import split_arguments
 from xfrmlint.c.syntax import Comma, Expression, Name
 from xfrmlint.c.types import Types
 from xfrmlint.c.view import View
@@ -60,7 +60,7 @@ def _positions(name: str, path: str, types: Types, depth: int) -> tuple[int, int
     if macro is None or macro.parameters is None or inner is None:
         return None
     at = _positions(inner.group(1).decode("utf-8", "replace"), path, types, depth + 1)
-    given = separated(macro.body[inner.end() :])
+    given = split_arguments(macro.body[inner.end() :])
     word = _WORD.match(given[at[0]]) if at is not None and at[0] < len(given) else None
     named = word.group(1).decode() if word is not None else ""
     return (macro.parameters.index(named), -1) if named in macro.parameters else None

@@ -14,7 +14,7 @@ from xfrmlint.c.expression import (
     around,
     bare,
     called_by,
-    climbed,
+    designation,
     is_choice,
     outward,
     position_in,
@@ -410,7 +410,7 @@ def _walked(
 
 def _assigned_to(reader: Reader, view: View, literal: Node) -> str:
     """Return `struct.member` if a compound literal is assigned to a member by value."""
-    slot = use_of(reader, view, literal).slot if not climbed(literal)[1] else None
+    slot = use_of(reader, view, literal).slot if not designation(literal)[1] else None
     return f"{slot.struct}.{slot.field}" if slot is not None else ""
 
 

@@ -7,7 +7,7 @@ iter): what it runs over, and by which variable, the inner one says.
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from xfrmlint.c.arguments import separated
+from xfrmlint.c.arguments import split_arguments
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.syntax import Address, Expression, Member, Name
 
@@ -43,7 +43,9 @@ def _once(arguments: Sequence[Expression], macro: Macro | None) -> Loop | None:
     if inner is None or not body.endswith(b")"):
         return None
     given = dict(zip(macro.parameters, arguments, strict=True))
-    parts = [_argument(part.decode(), given, arguments) for part in separated(body[inner.end() :])]
+    parts = [
+        _argument(part.decode(), given, arguments) for part in split_arguments(body[inner.end() :])
+    ]
     found = [part for part in parts if part is not None]
     return (inner.group(1).decode(), found) if len(found) == len(parts) else None
 

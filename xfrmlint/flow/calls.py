@@ -39,7 +39,7 @@ from xfrmlint.flow.conditions import Conditions
 from xfrmlint.flow.evaluate import Evaluator, Held
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import NETDEV, Frame, Outcomes
-from xfrmlint.flow.lifetime import left_whole
+from xfrmlint.flow.lifetime import note_copied
 from xfrmlint.flow.relevance import holds_a_member
 from xfrmlint.flow.summary import handles_in, holds, written_here
 from xfrmlint.flow.values import (
@@ -451,7 +451,7 @@ class Calls:
             return state.stored(target.to, UNKNOWN)
         if target.to[0].startswith("="):
             return state.stored(target.to, Struct(at))
-        return left_whole(frame, state, target.to, at, pointed(named))
+        return note_copied(frame, state, target.to, at, pointed(named))
 
 
 def _number(does: Function, name: str, values: Sequence[Value], mask: int) -> Value | None:

@@ -1,4 +1,4 @@
-"""What can carry a handle in a driver, as it is written."""
+"""Which variables, members, results and parameters can carry a handle, told by the code's text."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

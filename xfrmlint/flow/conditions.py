@@ -20,7 +20,7 @@ from xfrmlint.flow.arithmetic import (
 from xfrmlint.flow.evaluate import Evaluator, Held
 from xfrmlint.flow.events import Device, Kind
 from xfrmlint.flow.frame import Frame
-from xfrmlint.flow.naming import condition
+from xfrmlint.flow.naming import bare_condition
 from xfrmlint.flow.values import (
     SAME,
     Bits,
@@ -107,7 +107,7 @@ class Conditions:
         return self.assuming(state, one)
 
     def assuming(self, state: State, one: Expression) -> Branches:
-        text = condition(one.text) if self.frame.correlated else ""
+        text = bare_condition(one.text) if self.frame.correlated else ""
         if any(self.frame.counter(part) is not None for part in inside((one,))):
             state = state.doubted()
         if text not in self.frame.correlated:

@@ -48,7 +48,7 @@ from xfrmlint.flow.arithmetic import (
 )
 from xfrmlint.flow.events import Device, Kind, Sa, Source
 from xfrmlint.flow.frame import NETDEV, Frame
-from xfrmlint.flow.lifetime import left, left_whole
+from xfrmlint.flow.lifetime import note_copied, note_put
 from xfrmlint.flow.values import (
     APART,
     CONTROL_BLOCK,
@@ -70,7 +70,7 @@ from xfrmlint.flow.values import (
     Value,
     XfrmState,
 )
-from xfrmlint.flow.written import added, is_extreme, plain, tells
+from xfrmlint.flow.written import element_of_sum, has_asm_result, is_extreme, plain
 from xfrmlint.kernel import structs
 
 Held = Mapping[Temporary, Value]
@@ -130,7 +130,7 @@ class Evaluator:
 
     def _opaque(self, one: Opaque) -> Value:
         for value in self.all(one.parts):
-            if isinstance(value, Handle) and tells(one.node):
+            if isinstance(value, Handle) and has_asm_result(one.node):
                 self.state = self.frame.compared(self.state, value, one)
         return UNKNOWN
 
@@ -408,7 +408,7 @@ class Evaluator:
         while isinstance(left := terms[-1].left, Binary):
             terms.append(left)
         value = self.value(terms[-1].left)
-        table = added(terms)
+        table = element_of_sum(terms)
         if isinstance(value, Pointer) and table is not None and isinstance(table.of, Member):
             # What is that far behind a table's beginning is an element of it.
             at = self._element_at(table)
@@ -527,9 +527,9 @@ class Evaluator:
             value = self.frame.typed(value, self.frame.type(target), target)
         if at is None or not at[0].startswith("="):
             if isinstance(value, Struct):
-                self.state = left_whole(self.frame, self.state, at, value.to, target)
+                self.state = note_copied(self.frame, self.state, at, value.to, target)
             if isinstance(value, Handle):
-                self.state = left(self.frame, self.state, at, value, target)
+                self.state = note_put(self.frame, self.state, at, value, target)
                 return
         if at is not None:
             self.state = self.state.stored(at, value)

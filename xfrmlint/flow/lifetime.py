@@ -78,17 +78,17 @@ def lifetime(code: Code, view: View, target: Expression, at: Location | None) ->
     return _SLOT if slot else where
 
 
-def left_whole(
+def note_copied(
     frame: Frame, state: State, at: Location | None, whole: Location, target: Expression
 ) -> State:
     """Note the handles in a struct that is copied anywhere but on the stack."""
     for inner, held in list(state.below(whole)):
         if isinstance(held, Handle):
-            state = left(frame, state, at, held, target, inner)
+            state = note_put(frame, state, at, held, target, inner)
     return state
 
 
-def left(
+def note_put(
     frame: Frame,
     state: State,
     at: Location | None,

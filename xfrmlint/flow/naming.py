@@ -1,4 +1,4 @@
-"""What each step of a function names: what it stores in, and which conditions are asked again."""
+"""Which variables and members each step of a function names, and what it does to them."""
 
 import re
 from collections import Counter
@@ -51,6 +51,7 @@ class Names(NamedTuple):
 
 
 def names_of(text: str, statement: Sequence[Expression]) -> Names:
+    """Return what a step names. text: what is written there; statement: what that says."""
     words = _WORD.findall(_STRING.sub("", text) if '"' in text else text)
     found: dict[str, set[str]] = {kind: set() for kind in Names._fields[1:]}
     for part in inside(statement):
@@ -112,14 +113,14 @@ def _taken(one: Address) -> str:
     return of.name if isinstance(of, Name) else ""
 
 
-def repeated(
+def repeated_conditions(
     steps: Sequence[Step], written: Sequence[str], names: Sequence[Names]
 ) -> dict[int, str]:
     """Return the steps whose condition is asked more than once, with its text."""
     found: dict[str, list[int]] = {}
     for i, step in enumerate(steps):
         if step.does is Does.TEST and written[i] and "(" not in written[i][1:]:
-            found.setdefault(condition(written[i]), []).append(i)
+            found.setdefault(bare_condition(written[i]), []).append(i)
     stores: Counter[str] = Counter()
     for step_names in names:
         stores.update(step_names.assigned | step_names.taken)
@@ -131,7 +132,7 @@ def repeated(
     }
 
 
-def condition(text: str) -> str:
+def bare_condition(text: str) -> str:
     """Return a condition without parentheses, negation and white space around it."""
     text = " ".join(text.split())
     while text[:1] in ("!", "("):

@@ -1,4 +1,4 @@
-"""Which steps of a graph come next, of those that matter."""
+"""Of a function's steps those that matter, and which of them come next behind each step."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -9,7 +9,8 @@ from xfrmlint.c.graph import Step
 _MOST_ONWARD = 100
 
 
-def joins(steps: Sequence[Step], onward: Mapping[int, tuple[int, ...]]) -> frozenset[int]:
+def joining_steps(steps: Sequence[Step], onward: Mapping[int, tuple[int, ...]]) -> frozenset[int]:
+    """Return the steps to which more than one way leads. onward: see onward_steps()."""
     met: dict[int, int] = {}
     for start in {n for step in steps for n in step.next}:
         for index in onward[start]:
@@ -17,7 +18,7 @@ def joins(steps: Sequence[Step], onward: Mapping[int, tuple[int, ...]]) -> froze
     return frozenset(index for index, count in met.items() if count > 1)
 
 
-def reach(
+def next_that_matter(
     steps: Sequence[Step],
     matters: set[int],
     start: int,
@@ -41,14 +42,14 @@ def reach(
     return tuple(found)
 
 
-def reached(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ...]]:
-    """Return what reach() gives for each step from which no loop leads back to it.
+def next_without_loops(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ...]]:
+    """Return what next_that_matter() gives for each step from which no loop leads back to it.
 
     The last ones come first: what they reach need not be walked through for each before them. A
     step that leads to many is gone through as one that matters: it is added to those.
     """
     found: dict[int, tuple[int, ...]] = {}
-    earlier = before(steps)
+    earlier = earlier_steps(steps)
     # How many of those that follow are not known yet.
     open_ = [0 if i in matters else len(step.next) for i, step in enumerate(steps)]
     ready = [i for i, count in enumerate(open_) if not count]
@@ -58,7 +59,9 @@ def reached(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ..
             found[index] = (index,)
         else:
             ways = {found[following] for following in steps[index].next}
-            found[index] = ways.pop() if len(ways) == 1 else reach(steps, matters, index, found)
+            found[index] = (
+                ways.pop() if len(ways) == 1 else next_that_matter(steps, matters, index, found)
+            )
             if len(found[index]) > _MOST_ONWARD:
                 matters.add(index)
                 found[index] = (index,)
@@ -69,7 +72,7 @@ def reached(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ..
     return found
 
 
-def before(steps: Sequence[Step]) -> list[list[int]]:
+def earlier_steps(steps: Sequence[Step]) -> list[list[int]]:
     """Return the steps that lead to each."""
     found: list[list[int]] = [[] for _ in steps]
     for i, step in enumerate(steps):
@@ -81,7 +84,7 @@ def before(steps: Sequence[Step]) -> list[list[int]]:
 def near_steps(steps: Sequence[Step], first: Iterable[int]) -> tuple[set[int], set[int]]:
     """Return the steps from which one of some steps can be reached, and those one can reach."""
     found = []
-    for links in (before(steps), [step.next for step in steps]):
+    for links in (earlier_steps(steps), [step.next for step in steps]):
         stack, seen = list(first), set(first)
         while stack:
             for other in links[stack.pop()]:
@@ -95,5 +98,5 @@ def near_steps(steps: Sequence[Step], first: Iterable[int]) -> tuple[set[int], s
 def onward_steps(steps: Sequence[Step], matters: set[int]) -> dict[int, tuple[int, ...]]:
     """Return the first steps that matter on the ways from each, or those that many ways go by."""
     matters = set(matters)
-    known = reached(steps, matters)
-    return {start: reach(steps, matters, start, known) for start in range(len(steps))}
+    known = next_without_loops(steps, matters)
+    return {start: next_that_matter(steps, matters, start, known) for start in range(len(steps))}

@@ -40,8 +40,14 @@ from xfrmlint.c.types import Types
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
 from xfrmlint.flow.carried import Carried, Carriers, Seeds, carries, sides, word_of
-from xfrmlint.flow.naming import names_of, repeated
-from xfrmlint.flow.onward import joins, near_steps, onward_steps, reach, reached
+from xfrmlint.flow.naming import names_of, repeated_conditions
+from xfrmlint.flow.onward import (
+    joining_steps,
+    near_steps,
+    next_that_matter,
+    next_without_loops,
+    onward_steps,
+)
 from xfrmlint.kernel.functions import function_named
 
 _STRUCT = re.compile(r"(?:struct|union)\b")
@@ -84,7 +90,7 @@ class Body:
         for i, names in enumerate(self.names):
             for word in names.words:
                 self.naming.setdefault(word, []).append(i)
-        self.conditions = repeated(steps, written, self.names)
+        self.conditions = repeated_conditions(steps, written, self.names)
         # A macro as a statement of its own can leave the function.
         self.macros = {i for i, text in enumerate(written) if _MACRO.match(text)}
         typed = [(v.name, constants.types.of_local(v, view)) for v in view.locals]
@@ -342,7 +348,7 @@ class Body:
             matters |= fresh
         matters |= {i for i in near if steps[i].does is Does.CONFIGURED}
         onward = onward_steps(steps, matters)
-        return Slice(self.graph, onward, frozenset(guarding.values()), joins(steps, onward))
+        return Slice(self.graph, onward, frozenset(guarding.values()), joining_steps(steps, onward))
 
     def _spread(self, results: set[str]) -> set[int]:
         """Add the variables that are computed from some to them; return the steps that do so."""
@@ -387,9 +393,9 @@ class Body:
         """Return the repeated conditions of which one decides whether a step is gone through."""
         steps = self.graph.steps
         guarding = set()
-        known = reached(steps, set(first))
+        known = next_without_loops(steps, set(first))
         for i, text in self.conditions.items():
-            ways = [frozenset(reach(steps, first, n, known)) for n in steps[i].next]
+            ways = [frozenset(next_that_matter(steps, first, n, known)) for n in steps[i].next]
             if ways[0] != ways[-1]:
                 guarding.add(text)
         return {i: text for i, text in self.conditions.items() if text in guarding}

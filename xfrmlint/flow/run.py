@@ -34,8 +34,6 @@ from xfrmlint.flow.relevance import Body, Slice
 from xfrmlint.flow.summary import (
     RESULT,
     Turns,
-    counted_on,
-    forgotten,
     handed_down,
     handles_in,
     holds,
@@ -44,6 +42,8 @@ from xfrmlint.flow.summary import (
     renamed,
     typed_arguments,
     visible,
+    with_counters_opened,
+    without_changed_constants,
     zeros,
 )
 from xfrmlint.flow.values import (
@@ -260,9 +260,9 @@ class _Walk:
         """Return where a loop's next turn begins, whatever happened in the last one."""
         # What is asked in one turn is for a packet of that turn.
         state = point.state.collected().given(None)
-        state = counted_on(self.frame, state, self._seen_in(point.step))
+        state = with_counters_opened(self.frame, state, self._seen_in(point.step))
         if step.does is not Does.TEST:
-            state = forgotten(self.frame, state, self._seen_in(point.step))
+            state = without_changed_constants(self.frame, state, self._seen_in(point.step))
         turn = (point.step, *point.held.items(), *state.context())
         leaving = turn in self._turns
         self._turns.add(turn)
@@ -327,7 +327,7 @@ class _Walk:
         state = point.state
         if step.again and step.does is Does.TEST and way == 0:
             # Not before: what ends a loop is known where it has ended.
-            state = forgotten(self.frame, state, self._seen_in(point.step))
+            state = without_changed_constants(self.frame, state, self._seen_in(point.step))
         self._push(targets, state, held)
 
     def _seen_in(self, step: int) -> Turns:

@@ -161,7 +161,7 @@ def renamed(state: State, value: Value, place: Place) -> tuple[State, Value]:
 Turns = dict[Location, set[str | Span]]
 
 
-def counted_on(frame: Frame, state: State, seen: Turns) -> State:
+def with_counters_opened(frame: Frame, state: State, seen: Turns) -> State:
     """Return a loop's state with its counters at what they are in any turn.
 
     seen: what each variable was in its turns.
@@ -175,7 +175,7 @@ def counted_on(frame: Frame, state: State, seen: Turns) -> State:
     return state.holding(opened)
 
 
-def forgotten(frame: Frame, state: State, seen: Turns) -> State:
+def without_changed_constants(frame: Frame, state: State, seen: Turns) -> State:
     """Return a loop's state without the constants of which a variable had several in its turns."""
     lost: dict[Location, Value] = {}
     for at, value in state.memory.items():

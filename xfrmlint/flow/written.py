@@ -1,4 +1,4 @@
-"""What expressions say as they are written."""
+"""Forms of an expression that stand for a simpler one: `a < b ? a : b`, `table + 1 - n`."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from xfrmlint.c.expression import around
 from xfrmlint.c.syntax import Binary, Conditional, Expression, Index, Temporary, uncast
 
 
-def tells(node: Node) -> bool:
+def has_asm_result(node: Node) -> bool:
     """Tell whether what stands for a node's operand is an instruction that can say what it found.
 
     It jumps (asm goto), or has a result.
@@ -20,10 +20,11 @@ def tells(node: Node) -> bool:
 
 
 def plain(one: Expression) -> str:
+    """Return an expression's text without casts, its white space in one form."""
     return " ".join(uncast(one).text.split())
 
 
-def added(terms: Sequence[Binary]) -> Index | None:
+def element_of_sum(terms: Sequence[Binary]) -> Index | None:
     """Return what `table + 1 - n` points to as the element of a table: [1 - n]."""
     first, *others = reversed(terms)
     if first.operator != "+" or any(term.operator not in ("+", "-") for term in others):

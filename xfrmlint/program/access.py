@@ -12,7 +12,7 @@ from xfrmlint.c.expression import (
     arguments_of,
     around,
     bare,
-    climbed,
+    designation,
     given_to,
     outward,
     without_casts,
@@ -315,7 +315,7 @@ class Accesses:
         level: 1 for a pointer to the member; nothing is done where that is declared, or becomes
         another one. depth: of the functions that it was passed to. seen: the pointers before it.
         """
-        up, level = climbed(node, level)
+        up, level = designation(node, level)
         deeper, parent = outward(up), up.parent
         if level < 0 or parent is None:
             return "read", ""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from tree_sitter import Node
 
-from xfrmlint.c.arguments import closing, separated
+from xfrmlint.c.arguments import closing, split_arguments
 from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.reader import Reader
@@ -63,12 +63,12 @@ def _first(reader: Reader, constants: Constants, text: bytes, path: str, depth: 
     made = _MADE.search(text)
     if made is not None:
         end = closing(text, made.end())
-        given = separated(text[made.end() + 1 : end]) if end is not None else []
+        given = split_arguments(text[made.end() + 1 : end]) if end is not None else []
         return _number(constants, given[0], path) if len(given) == 2 else None
     opening, end = text.find(b"{"), text.rfind(b"}")
     if opening < 0 or end < opening:
         return None
-    parts = separated(text[opening + 1 : end] + b")")
+    parts = split_arguments(text[opening + 1 : end] + b")")
     for part in parts:
         least = _LEAST.match(part.strip())
         if least is not None:

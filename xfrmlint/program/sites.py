@@ -211,6 +211,7 @@ class _Finder:
             for driver in self.by_module.get(module.name, []):
                 if self.reader.universe.module(driver.table.place.path) == module.name:
                     found[id(driver)] = driver
+        # A lower's first: what nobody settles is listed for the one whose rules would speak.
         return sorted(found.values(), key=lambda driver: driver.role)
 
     def read_resolves(self, path: str) -> None:
@@ -286,19 +287,19 @@ class _Finder:
     ) -> Reached:
         """Add accesses of one function to the driver of a module's that they are, and return the
         ways that lead there for it."""
-        told, way = self.apart(drivers, function, way)
+        told, way = self.reached_by(drivers, function, way)
         lower = [d for d in told or drivers if d.role == "lower"] or told
         # With tables for several devices the stricter one speaks.
         driver = next((d for d in lower if d.opted_in), lower[0])
         under_add = _only_under(way, self.contract) == self.contract.slot(ADD)
         stores = [a.offset for a in accesses if a.member == HANDLE and "write" in a.access]
         for access in accesses:
-            if told or _gets(access):
+            if told or _gets_handle(access):
                 back = under_add and any(offset < access.offset for offset in stores)
                 self.add(access, driver, driver.role, way, back)
         return way
 
-    def apart(
+    def reached_by(
         self, drivers: Sequence[Driver], function: FunctionName, way: Reached
     ) -> tuple[Sequence[Driver], Reached]:
         """Return those of a module's drivers through whose doors a function is reached, and how.
@@ -315,8 +316,8 @@ class _Finder:
             door: _one_of(roles[one] for one in self.doors.of(*door, tables) or beside)
             for door in way.doors
         }
-        sure = sorted(filter(None, of.values() or [_one_of(roles[one] for one in beside)]))
-        told = next(iter(sure), "")
+        sure = {*(of.values() or [_one_of(roles[one] for one in beside)])}
+        told = next((role for role in ("lower", "upper") if role in sure), "")
         asked = [
             (entry.place, f"whether {entry.name} is an upper's door or a lower's is not known")
             for (entry, _), role in of.items()
@@ -432,7 +433,7 @@ class _Finder:
         )
 
 
-def _gets(access: Access) -> bool:
+def _gets_handle(access: Access) -> bool:
     return access.access == RESOLVE or (access.member == HANDLE and access.access != "write")
 
 

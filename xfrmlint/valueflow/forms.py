@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, around, bare, call_of, climbed, position_in
+from xfrmlint.c.expression import arguments_of, around, bare, call_of, designation, position_in
 from xfrmlint.c.loops import loop_of
 from xfrmlint.c.mention import slot_of, use_of
 from xfrmlint.c.reader import Reader
@@ -151,7 +151,7 @@ class Forms:
             return [Stored(view, value, None, mention)] if value is not None else []
         if mention.type == "field_identifier" and parent is not None:
             up, base = parent, parent.child_by_field_name("argument")
-        up, level = climbed(up, level)
+        up, level = designation(up, level)
         return self._written(view, up, level, base, mention, depth)
 
     def _written(
