@@ -117,6 +117,16 @@ FAR = {
         frozenset({"OFFLOAD_HANDLE_WRITE"}),
         "the address of offload_handle is given further than is followed",
     ),
+    "a write of all of xso through helpers": Far(
+        lambda n: source(
+            helpers(n, "void", "struct xfrm_dev_offload *a", "memset(a, 0, sizeof(*a));", "a"),
+            free=f"down{n}(&x->xso);",
+        ),
+        3,
+        7,
+        frozenset({"OFFLOAD_HANDLE_WRITE"}),
+        "the address of xso is given further than is followed",
+    ),
     "a packet's caller through a pointer, beside one of delete": Far(
         _through,
         2,
