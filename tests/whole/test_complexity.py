@@ -18,8 +18,6 @@ xfrmlint/c/types.py _of
 xfrmlint/cli.py main
 xfrmlint/command/check.py check
 xfrmlint/flow/devices.py memory
-xfrmlint/kernel/functions.py _added
-xfrmlint/model/judge.py judge_path
 xfrmlint/program/allocation.py flags_of
 """
 

@@ -258,6 +258,17 @@ def _store(text: str) -> Store:
     return Store(operand(value), operand(target))
 
 
+# What a function returns of an argument besides its value, as a row and as Function say it.
+_RETURNED = {"struct": "struct", "type": "like", "new": "allocated", "entry": "container"}
+
+
+def _returned(text: str) -> dict[str, Any]:
+    """Return what Function says of a row's "returns": an operand, maybe with a word before it."""
+    kind, _, which = text.rpartition(" ")
+    one = operand(which)
+    return {_RETURNED[kind]: one.position} if kind in _RETURNED else {"returned": one}
+
+
 def _added(known: Function, row: Row) -> Function:
     """Return what is known of a function, with what one more row says."""
     found = known
@@ -274,17 +285,7 @@ def _added(known: Function, row: Row) -> Function:
             case "packet_device":
                 found = replace(found, packet_device=_store(value))
             case "returns":
-                kind, _, which = value.rpartition(" ")
-                if kind == "struct":
-                    found = replace(found, struct=operand(which).position)
-                elif kind == "type":
-                    found = replace(found, like=operand(which).position)
-                elif kind == "new":
-                    found = replace(found, allocated=operand(which).position)
-                elif kind == "entry":
-                    found = replace(found, container=operand(which).position)
-                else:
-                    found = replace(found, returned=operand(which))
+                found = replace(found, **_returned(value))
             case "sleeps":
                 # What hangs on another row's word goes with it.
                 found = replace(found, sleeps=value, gfp=row.get("gfp", -1))

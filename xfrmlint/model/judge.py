@@ -94,66 +94,93 @@ def judge_path(path: Path, topology: Topology) -> Judged:
     A handle that was bound nowhere is unknown. Stores and returns change nothing. After a non-zero
     test of a handle that is 0, further uses of it count as 0 tested, and the rest as not reached.
     """
-    values: dict[int, _Value] = {}
-    nonzero: set[int] = set()  # among those of unknown number
-    outcomes: list[Outcome] = []
-    uses: list[Use] = []
-    got: dict[int, Outcome] = {}
-    origin: dict[int, int] = {}
-
-    def came_of(handle: int, outcome: Outcome) -> None:
-        at = origin.get(handle, -1)
-        got[at] = worst((outcome, got.get(at, Outcome.NOT_REACHED)))
-
+    walk = _Walk(topology)
     for at, event in enumerate(path):
-        handle = event.handle
-        if event.kind is Kind.SAME and event.nonzero not in topology.may_be_own(event.device):
-            uses.extend(_unreached(path[at + 1 :], None))
+        if walk.ends_at(at, event):
+            stopped = event.handle if event.kind is Kind.TEST and walk.is_zero(event) else None
+            walk.uses.extend(_unreached(path[at + 1 :], stopped))
             break
-        if handle < 0 and event.kind not in (Kind.USE, Kind.CUT):
-            continue  # says nothing about any handle of this path
-        if event.kind in (Kind.READ, Kind.RESOLVE):
-            values[handle] = _value(event, topology)
-            nonzero.discard(handle)
-            origin[handle] = at
-            got[at] = Outcome.NOT_REACHED
-        elif event.kind is Kind.USE:
-            use = _use(event, values.get(handle, Outcome.UNKNOWN), topology)
-            outcomes.append(use.outcome)
-            uses.append(use)
-            came_of(handle, use.outcome)
-        elif event.kind is Kind.COMPARE:
-            value = values.get(handle, Outcome.UNKNOWN)
-            if value == 0:
-                # Whether a device without a handle gets any further here can't be told.
-                outcomes.append(Outcome.UNKNOWN)
-                came_of(handle, Outcome.UNKNOWN)
-                uses.extend(_unreached(path[at + 1 :], None))
-                break
-            came_of(handle, _given(value, topology))
-        elif event.kind is Kind.TEST:
-            value = values.get(handle, Outcome.UNKNOWN)
-            if isinstance(value, Outcome) and handle not in nonzero and not event.nonzero:
-                values[handle] = value = 0
-            elif isinstance(value, Outcome) and event.nonzero:
-                nonzero.add(handle)
-            if value == 0:
-                outcomes.append(Outcome.ZERO_TESTED)
-                came_of(handle, Outcome.ZERO_TESTED)
-            elif event.nonzero:
-                came_of(handle, _given(value, topology))
-            if event.nonzero == (value == 0):
-                # Not taken any further.
-                stopped = handle if value == 0 else None
-                uses.extend(_unreached(path[at + 1 :], stopped))
-                break
-        elif event.kind is Kind.CUT:
-            outcomes.append(Outcome.UNKNOWN)
-            for known in tuple(origin):
-                came_of(known, Outcome.UNKNOWN)
-            uses.extend(_unreached(path[at + 1 :], None))
-            break
-    return Judged(worst(outcomes), tuple(uses), tuple(got.items()))
+    return Judged(worst(walk.outcomes), tuple(walk.uses), tuple(walk.got.items()))
+
+
+class _Walk:
+    """A walk along a path in one topology: what the handles are so far, and what came of them."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+        self._values: dict[int, _Value] = {}
+        self._nonzero: set[int] = set()  # among those of unknown number
+        self._origin: dict[int, int] = {}
+        self.outcomes: list[Outcome] = []
+        self.uses: list[Use] = []
+        self.got: dict[int, Outcome] = {}
+
+    def ends_at(self, at: int, event: Event) -> bool:
+        """Take one event; tell whether the path isn't taken, or not known, behind it."""
+        match event.kind:
+            case Kind.CUT:
+                return self._cut()
+            case Kind.USE:
+                use = _use(event, self._value_of(event), self._topology)
+                self.uses.append(use)
+                self._came(event.handle, use.outcome)
+                return False
+            case Kind.SAME if event.nonzero not in self._topology.may_be_own(event.device):
+                return True
+        if event.handle < 0:
+            return False  # says nothing about any handle of this path
+        match event.kind:
+            case Kind.READ | Kind.RESOLVE:
+                self._values[event.handle] = _value(event, self._topology)
+                self._nonzero.discard(event.handle)
+                self._origin[event.handle] = at
+                self.got[at] = Outcome.NOT_REACHED
+            case Kind.COMPARE:
+                return self._compared(event)
+            case Kind.TEST:
+                return self._tested(event)
+        return False
+
+    def is_zero(self, event: Event) -> bool:
+        """Tell whether an event's handle is known to be 0."""
+        return self._value_of(event) == 0
+
+    def _value_of(self, event: Event) -> _Value:
+        return self._values.get(event.handle, Outcome.UNKNOWN)
+
+    def _came(self, handle: int, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self._came_of(handle, outcome)
+
+    def _came_of(self, handle: int, outcome: Outcome) -> None:
+        at = self._origin.get(handle, -1)
+        self.got[at] = worst((outcome, self.got.get(at, Outcome.NOT_REACHED)))
+
+    def _cut(self) -> bool:
+        self.outcomes.append(Outcome.UNKNOWN)
+        for known in self._origin:
+            self._came_of(known, Outcome.UNKNOWN)
+        return True
+
+    def _compared(self, event: Event) -> bool:
+        if self.is_zero(event):
+            # Whether a device without a handle gets any further here can't be told.
+            self._came(event.handle, Outcome.UNKNOWN)
+            return True
+        self._came_of(event.handle, _given(self._value_of(event), self._topology))
+        return False
+
+    def _tested(self, event: Event) -> bool:
+        if isinstance(self._value_of(event), Outcome):
+            if event.nonzero:
+                self._nonzero.add(event.handle)
+            elif event.handle not in self._nonzero:
+                self._values[event.handle] = 0
+        if self.is_zero(event):
+            self._came(event.handle, Outcome.ZERO_TESTED)
+        elif event.nonzero:
+            self._came_of(event.handle, _given(self._value_of(event), self._topology))
+        return event.nonzero == self.is_zero(event)
 
 
 def judge(paths: Iterable[Path], topologies: Iterable[Topology] = TOPOLOGIES) -> dict[str, Outcome]:
