@@ -956,6 +956,36 @@ def test_a_patch(linux: Path) -> None:
     assert ran.out.startswith(shown.replace(f" {PROMISE}", f" ../{PROMISE}"))
 
 
+def test_a_patch_as_an_argument_is_judged_as_one(linux: Path, older: Path, tmp_path: Path) -> None:
+    told = run("check", "--patch", f"../{PROMISE}", cwd=linux)
+    assert run("check", f"../{PROMISE}", cwd=linux) == told
+    # checkpatch takes a diff by any name.
+    shutil.copy(linux.parent / PROMISE, older / "promise")
+    (older / "0000-cover-letter.patch").write_text("From: a\nSubject: [PATCH 0/1] all\n\nHi.\n")
+    try:
+        assert prefix(run("check", "--terse", "promise", cwd=older)) == f"{IPSEC}:30: "
+        told = run("check", "-q", "--terse", "0000-cover-letter.patch", "promise", cwd=older)
+        assert (told.status, told.err) == (1, "")
+        # As in checkpatch, -f says that it is a file.
+        told = run("check", "-f", "promise", cwd=older)
+        assert (told.status, told.err) == (
+            0,
+            "xfrmlint: promise: holds no C, so no finding either\n",
+        )
+    finally:
+        (older / "promise").unlink()
+        (older / "0000-cover-letter.patch").unlink()
+
+
+@pytest.mark.parametrize("path", ["Makefile", "Documentation"])
+def test_a_path_without_c_gets_a_word(path: str, linux: Path) -> None:
+    (linux / "Documentation").mkdir(exist_ok=True)
+    assert run("check", "drivers/net/moonset", cwd=linux).err == ""
+    told = run("check", path, cwd=linux)
+    assert (told.status, told.err) == (0, f"xfrmlint: {path}: holds no C, so no finding either\n")
+    assert run("check", "-q", path, cwd=linux).err == ""
+
+
 def test_a_line_that_a_patch_has_is_told_as_the_patchs(linux: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     git(linux, "clone", "-q", str(linux), str(clone))
