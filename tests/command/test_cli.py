@@ -336,6 +336,8 @@ def test_a_half_unpacked_tree(path: str, tmp_path: Path) -> None:
         ("include/net/xfrm.h", "#include_next <net/xfrm.h>\n", "struct xfrm_state"),
         ("include/linux/netdevice.h", "#include_next <linux/netdevice.h>\n", "struct xfrmdev_ops"),
         ("include/net/xfrm.h", "#include <net/xfrm_real.h>\n", ""),
+        ("include/net/xfrm.h", "", "struct xfrm_state"),
+        ("include/linux/netdevice.h", "", "struct xfrmdev_ops"),
     ],
 )
 def test_headers_that_are_of_no_kernel(path: str, text: str, lacking: str, tmp_path: Path) -> None:
@@ -1062,6 +1064,24 @@ def test_what_is_fixed_is_counted(linux: Path, tmp_path: Path) -> None:
         "\nThe work tree has no obvious xfrm offload problems.\n"
     )
     assert run("check", "--new-only", "--terse", cwd=tmp_path / "clone") == (0, "", "")
+
+
+def test_what_is_no_longer_known_is_not_fixed(linux: Path, tmp_path: Path) -> None:
+    git(linux, "clone", "-q", str(linux), str(tmp_path / "clone"))
+    file = tmp_path / "clone/drivers/net/sunrise/Makefile"
+    file.write_text(file.read_text("utf-8").replace("sunrise_tx.o", ""))
+    for switches in ([], ["-q", "--terse", "--mailback", "--no-summary"]):
+        ran = run("check", "--new-only", *switches, cwd=tmp_path / "clone")
+        assert ran.status == 0
+        assert ran.out.startswith(
+            "total: 0 errors, 0 warnings, 0 checks, 2 lines checked, 1 no longer known\n"
+            "note: not analysed: drivers/net/sunrise/sunrise_ipsec.c:"
+        )
+    (change,) = run_json("--new-only", cwd=tmp_path / "clone")["changes"]
+    assert (change["new"], change["fixed"], change["no_longer_known"]) == (0, 0, 1)
+    out = run("check", "--new-only", "--format", "b4-review", cwd=tmp_path / "clone").out
+    (check,) = json.loads(out)
+    assert (check["status"], check["summary"]) == ("warn", "2 places not analysed")
 
 
 def test_the_tree_can_be_named_beside_standard_input(linux: Path, trees: Path) -> None:
