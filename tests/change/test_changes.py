@@ -15,12 +15,13 @@ from tests.laid import lay
 from tests.ran import run
 from xfrmlint.change import judged as changes
 from xfrmlint.change.asked import Asked, steps_of
+from xfrmlint.change.history import not_checked_out
 from xfrmlint.change.judged import ChangeReport, judged
 from xfrmlint.errors import InputError
-from xfrmlint.findings import Report
+from xfrmlint.findings import Report, Unknown
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree
-from xfrmlint.tree.folder import find_tree
+from xfrmlint.tree.folder import Folder, find_tree, is_sparse
 
 pytestmark = pytest.mark.slow
 
@@ -650,6 +651,37 @@ def test_a_file_that_is_left_out_of_a_sparse_folder(linux: Path) -> None:
     (linux / TX).unlink()
     (report,) = judge(linux, base="HEAD")
     assert report.step.changed == {}
+
+
+def test_what_a_sparse_checkout_lacks_counts_as_the_index_has_it(linux: Path) -> None:
+    write(linux, {"drivers/net/other/x.c": "int x;\n"})
+    commit(linux, "other: a driver")
+    commit(linux, "example: promise", SET_FLAG)
+    git(linux, "sparse-checkout", "set", "include", "net", "drivers/net/other")
+    assert not (linux / TX).exists()
+    (report,) = judge(linux, base="HEAD")
+    assert report.step.changed == {}
+    (report,) = judge(linux, base="HEAD~1")
+    assert set(report.step.changed) == {OPS}
+    assert sorted(row[0] for row in short(report)) == [DIRECT, NOT_RESOLVED]
+    # The folder's own edits count with it.
+    header = linux / "include/net/xfrm.h"
+    header.write_text(header.read_text("utf-8") + "\n")
+    (report,) = judge(linux, base="HEAD~1")
+    assert set(report.step.changed) == {OPS, "include/net/xfrm.h"}
+
+
+def test_a_sparse_checkout_says_which_drivers_it_lacks(linux: Path) -> None:
+    write(linux, {"drivers/net/other/x.c": "int x;\n"})
+    commit(linux, "other: a driver")
+    git(linux, "sparse-checkout", "set", "include", "net", "drivers/net/example")
+    assert [row.matters for row in not_checked_out(Folder(linux))] == [False]
+    git(linux, "sparse-checkout", "set", "include", "net", "drivers/net/other")
+    first, *rest = not_checked_out(Folder(linux))
+    why = "not checked out: git sparse-checkout add drivers/net/example"
+    assert first == Unknown("drivers/net/example", 0, "", why, True)
+    assert [row.matters for row in rest] == [False]
+    assert is_sparse(linux)
 
 
 def test_an_edit_in_the_moment_of_the_last_commit(linux: Path) -> None:

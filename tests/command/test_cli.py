@@ -988,6 +988,34 @@ def test_a_path_without_c_gets_a_word(path: str, linux: Path) -> None:
     assert run("check", "-q", path, cwd=linux).err == ""
 
 
+@pytest.mark.parametrize(
+    ("switches", "where"),
+    [
+        ("", "out"),
+        ("-q", "err"),
+        ("--terse", "err"),
+        ("--mailback -q", "err"),
+        ("--format gitlab", "err"),
+        ("--format rdjson", "err"),
+        ("--format gcc", "out"),
+        ("--format b4-review", "out"),
+    ],
+)
+def test_a_run_that_fails_on_unknown_says_so(switches: str, where: str, tmp_path: Path) -> None:
+    tree = lay_fixture("rfc-converted", tmp_path / "linux")
+    asked = ["check", "--fail-on-unknown", *switches.split()]
+    assert run(*asked, cwd=tree).status == 0
+    os.symlink("/etc/passwd", tree / "drivers/net/sunrise.c")
+    ran = run(*asked, cwd=tree)
+    assert (ran.status, "sunrise.c" in ran.out, "sunrise.c" in ran.err) == (
+        1,
+        where == "out",
+        where == "err",
+    )
+    if "b4" in switches:
+        assert json.loads(ran.out)[0]["status"] == "warn"
+
+
 def test_a_line_that_a_patch_has_is_told_as_the_patchs(linux: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     git(linux, "clone", "-q", str(linux), str(clone))

@@ -1,18 +1,26 @@
 """Steps out of a git repository: commits, what is staged, what the folder has beyond a revision."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from xfrmlint.change.series import step_of
 from xfrmlint.change.step import BUILT_FROM, Step
+from xfrmlint.contract.words import WORDS
 from xfrmlint.errors import InputError
+from xfrmlint.findings import Unknown
 from xfrmlint.git.compare import compared, read
+from xfrmlint.git.index import entries
 from xfrmlint.git.overlay import Laid, laid
 from xfrmlint.git.patch import Patch, series_of
 from xfrmlint.git.repository import Repository, Revision
-from xfrmlint.git.worktree import before as folder_before
+from xfrmlint.git.sparse import left_out
+from xfrmlint.git.worktree import before_and_after
+from xfrmlint.kernel.places import vendor
 from xfrmlint.tree import Tree
 from xfrmlint.tree.folder import Folder
+
+_DRIVERS = "drivers/net"
 
 
 def repository_of(root: Path) -> Repository:
@@ -82,8 +90,29 @@ def staged(repository: Repository) -> Step:
 def since(repository: Repository, tree: Folder, revision: str) -> Step:
     """Return the folder as it is as a step from a revision; HEAD may have no commit yet."""
     base = repository.head() if revision == "HEAD" else repository.commit(revision)
-    before, files = folder_before(repository, tree, base)
-    return _compared("The work tree", "", before, tree, files)
+    return _compared("The work tree", "", *before_and_after(repository, tree, base))
+
+
+def not_checked_out(folder: Folder) -> Iterator[Unknown]:
+    """Yield a row for each driver's folder that a sparse checkout lacks, or lacks files of.
+
+    Only of those that speak of the contract, where git has their text.
+    """
+    try:
+        repository = repository_of(folder.root)
+    except InputError:
+        return
+    with repository:
+        missing = left_out(folder, dict(entries(repository)))
+        drivers = {path for path in missing if path.startswith(f"{_DRIVERS}/")}
+        # A partial clone has the names alone.
+        with suppress(InputError):
+            index = repository.staged_tree(repository.staged())
+            drivers.intersection_update(index.search(WORDS, [_DRIVERS]))
+    for path in sorted({vendor(path) for path in drivers}):
+        yield Unknown(path, 0, "", f"not checked out: git sparse-checkout add {path}", True)
+    if rest := len(missing) - len(drivers):
+        yield Unknown(".", 0, "", f"{rest} more files are not checked out (a sparse checkout)")
 
 
 def _compared(

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from xfrmlint.change.judged import ChangeReport, Check
     from xfrmlint.change.scope import Scope
     from xfrmlint.contract.revisions import Names
-    from xfrmlint.findings import Finding, Report
+    from xfrmlint.findings import Finding, Report, Unknown
     from xfrmlint.memory.gather import Session
     from xfrmlint.report.checkpatch import Options
     from xfrmlint.report.edits import Fixes
@@ -362,6 +362,7 @@ def check(
                 ]
     if changes is None:
         idle = () if within else idle_ignores(report.findings, config)
+        report = report._replace(unknown=(*report.unknown, *_not_checked_out(tree, within)))
         report = triage.limited(triage.triaged(report, config, known, wanted), inside)
         report = report._replace(idle=idle)
         if write_baseline:
@@ -388,8 +389,15 @@ def check(
         fixes = fixes_of(tree, checkpatch.shown(report.findings, options), rules, names)
     counted = _LEVELS[: _LEVELS.index(least) + 1]
     status = _print(report, changes, form, options, rules, counted, fixes)
-    missed = any(row.matters for row in report.unknown)
-    return FINDINGS if fail_on_unknown and missed else status
+    if status != CLEAN or not (fail_on_unknown and any(row.matters for row in report.unknown)):
+        return status
+    # Some formats have no room for the reason, and a quiet run prints no notes.
+    if _FORMATS[form] in ("gitlab", "rdjson") or (
+        (quiet or terse) and _FORMATS[form] == "checkpatch"
+    ):
+        for line in checkpatch.not_analysed(report):
+            sys.stderr.write(f"xfrmlint: {line}\n")
+    return FINDINGS
 
 
 def _is_patch(path: str) -> bool:
@@ -409,6 +417,22 @@ def _holds_no_code(tree: "Folder", path: str) -> bool:
     # What is gone, or comes with a change, is not known here.
     there = os.path.isdir(tree.root / path)
     return there and not any(_CODE.search(name) for _, _, names in walked for name in names)
+
+
+def _not_checked_out(tree: "Folder", within: Sequence[str]) -> "list[Unknown]":
+    """Return what a sparse checkout lacks of a tree, or of some paths in it."""
+    from xfrmlint.tree.folder import is_sparse
+
+    if not is_sparse(tree.root):
+        return []
+    from xfrmlint.change.history import not_checked_out
+
+    rows = not_checked_out(tree)
+    return [
+        row
+        for row in rows
+        if not within or below(row.path, within) or any(below(path, [row.path]) for path in within)
+    ]
 
 
 def _refuse_strange(judged: "Sequence[ChangeReport]", names: "Names") -> None:

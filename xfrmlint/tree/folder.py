@@ -330,9 +330,22 @@ def _way_out(start: Path) -> str:
     for root in (start, *start.parents):
         if all((root / name).exists() for name in ("HEAD", "objects", "refs")):
             return "; it is a bare repository: git worktree add ../linux HEAD makes a tree"
-        if (root / ".git/info/sparse-checkout").exists():
+        if is_sparse(root):
             return "; the checkout is sparse: git sparse-checkout add include net drivers"
     return ""
+
+
+def is_sparse(root: Path) -> bool:
+    """Tell whether a repository has a list of what it checks out."""
+    git = root / ".git"
+    try:
+        if git.is_file():
+            # A work tree of its own: `gitdir: PATH`.
+            with open(git, "rb") as file:
+                git = root / os.fsdecode(file.read(4096).removeprefix(b"gitdir:").strip())
+        return (git / "info/sparse-checkout").exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _checked(root: Path, named: str) -> Folder:
