@@ -886,6 +886,39 @@ def test_a_merge_is_what_it_brings_to_its_first_parent(linux: Path) -> None:
     assert back.told == ()
 
 
+WORDS: Edit = (README, "Example", "The example")
+# What one branch does, the other, and the merge by itself; how many findings are the merge's.
+MERGED: dict[str, tuple[Edit, Edit, Sequence[Edit], int]] = {
+    "nothing of its own": (SET_FLAG, WORDS, [], 0),
+    "what the other one brings": (WORDS, SET_FLAG, [], 0),
+    "an edit of its own": (
+        WORDS,
+        (TX, RESOLVED, f"{RESOLVED} "),
+        [SET_FLAG, (TX, RESOLVED, READ)],
+        2,
+    ),
+    "what both bring together": ((TX, RESOLVED, READ), SET_FLAG, [], 2),
+}
+
+
+@pytest.mark.parametrize(("side", "main", "own", "found"), MERGED.values(), ids=list(MERGED))
+def test_a_merge_in_a_range_is_what_it_brings_itself(
+    side: Edit, main: Edit, own: Sequence[Edit], found: int, linux: Path
+) -> None:
+    commit(linux, "example: resolve", (TX, READ, RESOLVED))
+    git(linux, "checkout", "-qb", "side")
+    commit(linux, "example: side", side)
+    git(linux, "checkout", "-q", "-")
+    write(linux, {"drivers/net/other/x.c": "int x;\n"})
+    commit(linux, "example: main", main)
+    git(linux, "merge", "-q", "--no-ff", "--no-commit", "side")
+    commit(linux, "Merge side", *own)
+    reports = judge(linux, revisions=("HEAD~2..HEAD",))
+    assert len(reports) == 3
+    assert reports[-1].step.label.endswith('("Merge side"), a merge, what it brings itself,')
+    assert (len(reports[-1].told), reports[-1].fixed) == (found, ())
+
+
 @pytest.mark.parametrize("comment", ["/* Sets xso.offload_handle. */", "// offload_handle\n"])
 def test_the_cause_is_never_a_comment(comment: str, linux: Path) -> None:
     commit(

@@ -116,7 +116,13 @@ def judged(
     makes the reports, with check_tree()'s arguments.
     """
     changed = (*step.changed, *step.former)
-    scope = scope_of(step.before, step.after, changed) if only_new else EVERYWHERE
+    scope = step.scope or scope_of(step.before, step.after, changed) if only_new else EVERYWHERE
+    if step.beside and only_new:
+        own, *others = (
+            judged(one._replace(scope=scope, beside=()), rules, True, progress, session, check)
+            for one in (step, *step.beside)
+        )
+        return _new_to_all(own, others)
     if scope == NOWHERE:
         nothing = Report(version(step.after), NOT_ASKED, (), (), (), 0, 0)
         return ChangeReport(step, (), (), nothing, scope)
@@ -157,6 +163,19 @@ def judged(
         suppressed=hidden,
     )
     return ChangeReport(step, tuple(told), fixed, report, scope, unseen)
+
+
+def _new_to_all(own: ChangeReport, others: Sequence[ChangeReport]) -> ChangeReport:
+    """Return of a merge's report what is new, or newly unknown, to its other parents, too."""
+    told, unknown = list(own.told), list(own.report.unknown)
+    for other in others:
+        new = {identity(one.finding) for one in other.told if one.new}
+        told = [one for one in told if one.new and identity(one.finding) in new]
+        unknown = [row for row in unknown if row in other.report.unknown]
+    report = own.report._replace(
+        findings=tuple(one.finding for one in told), unknown=tuple(unknown), suppressed=()
+    )
+    return own._replace(told=tuple(told), report=report, fixed=(), unseen=())
 
 
 def _contract_of(
