@@ -428,6 +428,17 @@ def test_drivers(trees: Path) -> None:
     assert run("drivers", "demo", cwd=trees).out == ran.out
 
 
+@pytest.mark.parametrize("path", ["drivers/net/sunrise", "drivers/net/sunrise/sunrise_ipsec.c"])
+@pytest.mark.parametrize("command", ["drivers", "judge"])
+def test_a_path_in_a_tree_limits_what_is_shown(command: str, path: str, trees: Path) -> None:
+    whole, part = run(command, cwd=trees / "demo"), run(command, path, cwd=trees / "demo")
+    assert (whole.out.count("moonset") > 0, part.out.count("moonset")) == (True, 0)
+    assert part.out.count("sunrise") > 0
+    assert run(command, ".", cwd=trees / "demo/drivers/net/sunrise") == part
+    assert part == (run("judge", "sunrise", cwd=trees / "demo") if command == "judge" else part)
+    assert "there" in failed(command, "include", cwd=trees / "demo")
+
+
 def test_drivers_of_a_tree_without(trees: Path) -> None:
     ran = run("drivers", cwd=trees / "bare")
     assert ran == (0, "No struct xfrmdev_ops is defined in this tree.\n", "")
@@ -484,6 +495,13 @@ def test_an_infinity_is_no_json(trees: Path) -> None:
     assert "JSON" in failed("query", "SELECT 9e999", "--format", "json", cwd=trees / "demo")
 
 
+def test_two_columns_of_one_name_are_no_json(trees: Path) -> None:
+    sql = "SELECT a.path, b.path FROM site a, site b LIMIT 1"
+    assert run("query", sql, cwd=trees / "demo").out.startswith("path\tpath\n")
+    said = failed("query", sql, "--format", "json", cwd=trees / "demo")
+    assert said == "xfrmlint: query: two columns are called path; name them apart with AS"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -493,6 +511,7 @@ def test_an_infinity_is_no_json(trees: Path) -> None:
         (["drivers", "demo", "clean"], "clean"),
         (["drivers", "--format", "xml"], "xml"),
         (["query"], "a question is missing; --schema shows"),
+        (["query", " "], "a question is missing; --schema shows"),
         (["query", "SELECT 1"], "not inside a kernel tree"),
         (["query", "SELECT 1", "nothing"], "nothing: no such file or folder"),
         (["explain"], "TYPE"),
