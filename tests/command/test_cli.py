@@ -743,6 +743,22 @@ def test_control_c(trees: Path) -> None:
     assert (child.returncode, out, err.strip()) == (130, "", "")
 
 
+@pytest.mark.parametrize("module", ["click", "xfrmlint.command.shared", "xfrmlint.check"])
+def test_control_c_while_modules_are_imported(module: str, trees: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv[1:] = ['check']\n"
+        "from xfrmlint.__main__ import run\nrun()\n"
+    )
+    asked = [sys.executable, "-c", program]
+    done = subprocess.run(asked, cwd=trees / "demo", env=environment(), capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, b"", b"")
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
