@@ -494,6 +494,13 @@ SERIES = [
 ]
 
 
+@pytest.mark.parametrize("applied", [1, 2])
+def test_a_series_of_which_the_first_patches_are_applied(applied: int, linux: Path) -> None:
+    files = series(linux)
+    git(linux, "reset", "-q", "--hard", f"HEAD~{3 - applied}")
+    assert outcome(judge(linux, patches=tuple(files))) == SERIES
+
+
 @pytest.mark.parametrize("contained", [True, False])
 @pytest.mark.parametrize("form", ["files", "mailbox", "shuffled mailbox", "folder", "maildir"])
 def test_a_series_is_judged_patch_by_patch(form: str, contained: bool, linux: Path) -> None:

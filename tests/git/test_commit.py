@@ -90,6 +90,10 @@ def test_revisions_are_oldest_first(folder: Path) -> None:
     with Repository(folder) as repository:
         assert [r.subject for r in repository.revisions("HEAD")] == ["three"]
         assert [r.subject for r in repository.revisions("HEAD-2")] == ["two", "three"]
+        for one in ("HEAD^!", ":/three", "HEAD^{/three}", ":/th..e"):
+            assert [r.subject for r in repository.revisions(one)] == ["three"]
+        with pytest.raises(InputError, match=r"^HEAD HEAD~1: no such commit; --git takes REV, "):
+            repository.revisions("HEAD HEAD~1")
         several = {r.subject: r for r in repository.revisions("HEAD~2..HEAD")}
         assert set(several) == {"side", "merge", "three"}
         (merge,) = repository.revisions("HEAD~1")

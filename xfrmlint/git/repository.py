@@ -181,12 +181,14 @@ class Repository:
 
     def commit(self, revision: str) -> str:
         """Return a revision's full commit name; raises InputError for one that is none."""
+        ask = ("rev-parse", "--verify", "--end-of-options")
         try:
-            return self._asked(
-                "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}"
-            ).strip()
+            # The text of `:/text` goes on to the end.
+            found = self._asked(*ask, revision).strip() if ":/" in revision else revision
+            return self._asked(*ask, f"{found}^{{commit}}").strip()
         except InputError as error:
-            raise InputError(f"{revision}: no such commit ({error})") from None
+            why = "" if "Needed a single revision" in str(error) else f" ({error})"
+            raise InputError(f"{revision}: no such commit{why}") from None
 
     def revisions(self, asked: str) -> list[Revision]:
         """Return the commits that REV, A..B or REV-COUNT mean, oldest first.
@@ -194,8 +196,16 @@ class Repository:
         REV-COUNT leaves merges out, as in checkpatch. One that is named is what it brings to its
         first parent.
         """
+        try:
+            return self._revisions(asked)
+        except InputError as error:
+            raise InputError(f"{error}; --git takes REV, A..B or REV-COUNT") from None
+
+    def _revisions(self, asked: str) -> list[Revision]:
         counted = _COUNTED.match(asked)
-        if ".." in asked:
+        # A^!: A without its parents.
+        asked = asked.removesuffix("^!")
+        if ".." in asked and not asked.startswith(":/"):
             first, _, last = asked.partition("..")
             span = [f"^{self.commit(first or 'HEAD')}", self.commit(last.lstrip(".") or "HEAD")]
             limits = []
