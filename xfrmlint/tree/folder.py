@@ -270,16 +270,24 @@ def _is_regular(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
+def _has(folder: Path, name: str) -> bool:
+    try:
+        return (folder / name).exists()
+    except OSError:
+        # A working directory that nobody may look into lies in a tree nevertheless.
+        return False
+
+
 def is_tree(folder: Path) -> bool:
     """Tell whether a folder is meant as a kernel tree: it has at least one of a tree's marks."""
-    marks = sum((folder / mark).exists() for mark in _LANDMARKS)
+    marks = sum(_has(folder, mark) for mark in _LANDMARKS)
     return marks == len(_LANDMARKS) or (marks > 0 and not tree_around(folder.absolute().parent))
 
 
 def tree_around(start: Path) -> Path | None:
     """Return the nearest folder, from `start` (absolute) upwards, that looks like a kernel tree."""
     for root in (start, *start.parents):
-        if all((root / mark).exists() for mark in _LANDMARKS) and (root / "drivers/net").is_dir():
+        if all(_has(root, mark) for mark in (*_LANDMARKS, "drivers/net")):
             return root
     return None
 
