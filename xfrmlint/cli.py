@@ -27,7 +27,7 @@ from xfrmlint.errors import TOO_DEEP, InputError
     is_eager=True,
     expose_value=False,
     callback=lambda ctx, _, wanted: _show_version(ctx) if wanted else None,
-    help="Show the version, and where xfrmlint lives, and exit.",
+    help="Show the version, and the project's address if it has one, and exit.",
 )
 def cli() -> None:
     """Check kernel drivers for the xfrm offload lower-handle contract."""

@@ -144,6 +144,19 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (f.path, f.line, f.type, f.column, f.fingerprint))
 
 
+def worst_of_each(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings in order, of those with one fingerprint the worst alone, or the last.
+
+    A series can bring one and make it worse; who reads fingerprints takes the two for one.
+    """
+    found: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        key = finding.type, finding.fingerprint
+        if LEVELS.index(finding.level) <= LEVELS.index(found.get(key, finding).level):
+            found[key] = finding
+    return in_order(found.values())
+
+
 def fingerprint(kind: str, path: str, function: str, source: str, nth: int) -> str:
     """Return 16 hex digits that survive moved lines: type, file, function, the line's text.
 

@@ -15,12 +15,13 @@ from tests.laid import lay
 from tests.ran import run
 from xfrmlint.change import judged as changes
 from xfrmlint.change.asked import Asked, steps_of
+from xfrmlint.change.history import not_checked_out
 from xfrmlint.change.judged import ChangeReport, judged
 from xfrmlint.errors import InputError
-from xfrmlint.findings import Report
+from xfrmlint.findings import Report, Unknown
 from xfrmlint.rules import load_rules, rules_folder
 from xfrmlint.tree import Tree
-from xfrmlint.tree.folder import find_tree
+from xfrmlint.tree.folder import Folder, find_tree, is_sparse
 
 pytestmark = pytest.mark.slow
 
@@ -493,6 +494,13 @@ SERIES = [
 ]
 
 
+@pytest.mark.parametrize("applied", [1, 2])
+def test_a_series_of_which_the_first_patches_are_applied(applied: int, linux: Path) -> None:
+    files = series(linux)
+    git(linux, "reset", "-q", "--hard", f"HEAD~{3 - applied}")
+    assert outcome(judge(linux, patches=tuple(files))) == SERIES
+
+
 @pytest.mark.parametrize("contained", [True, False])
 @pytest.mark.parametrize("form", ["files", "mailbox", "shuffled mailbox", "folder", "maildir"])
 def test_a_series_is_judged_patch_by_patch(form: str, contained: bool, linux: Path) -> None:
@@ -652,6 +660,37 @@ def test_a_file_that_is_left_out_of_a_sparse_folder(linux: Path) -> None:
     assert report.step.changed == {}
 
 
+def test_what_a_sparse_checkout_lacks_counts_as_the_index_has_it(linux: Path) -> None:
+    write(linux, {"drivers/net/other/x.c": "int x;\n"})
+    commit(linux, "other: a driver")
+    commit(linux, "example: promise", SET_FLAG)
+    git(linux, "sparse-checkout", "set", "include", "net", "drivers/net/other")
+    assert not (linux / TX).exists()
+    (report,) = judge(linux, base="HEAD")
+    assert report.step.changed == {}
+    (report,) = judge(linux, base="HEAD~1")
+    assert set(report.step.changed) == {OPS}
+    assert sorted(row[0] for row in short(report)) == [DIRECT, NOT_RESOLVED]
+    # The folder's own edits count with it.
+    header = linux / "include/net/xfrm.h"
+    header.write_text(header.read_text("utf-8") + "\n")
+    (report,) = judge(linux, base="HEAD~1")
+    assert set(report.step.changed) == {OPS, "include/net/xfrm.h"}
+
+
+def test_a_sparse_checkout_says_which_drivers_it_lacks(linux: Path) -> None:
+    write(linux, {"drivers/net/other/x.c": "int x;\n"})
+    commit(linux, "other: a driver")
+    git(linux, "sparse-checkout", "set", "include", "net", "drivers/net/example")
+    assert [row.matters for row in not_checked_out(Folder(linux))] == [False]
+    git(linux, "sparse-checkout", "set", "include", "net", "drivers/net/other")
+    first, *rest = not_checked_out(Folder(linux))
+    why = "not checked out: git sparse-checkout add drivers/net/example"
+    assert first == Unknown("drivers/net/example", 0, "", why, True)
+    assert [row.matters for row in rest] == [False]
+    assert is_sparse(linux)
+
+
 def test_an_edit_in_the_moment_of_the_last_commit(linux: Path) -> None:
     """Its time and size say that nothing changed, and only its text that something did."""
     commit(linux, "example: mask", (TX, READ, f"{READ[:-1]} & 7;"))
@@ -777,7 +816,8 @@ def test_a_commit_that_only_renames_away(linux: Path) -> None:
     git(linux, "mv", TX, "drivers/net/example/tx.txt")
     git(linux, "commit", "-qm", "example: a text")
     (report,) = judge(linux, revisions=("HEAD",))
-    assert [finding.type for finding in report.fixed] == [DIRECT]
+    # The Makefile still names it.
+    assert (report.fixed, [finding.type for finding in report.unseen]) == ((), [DIRECT])
 
 
 def test_a_commit_of_nothing(linux: Path) -> None:
@@ -851,6 +891,39 @@ def test_a_merge_is_what_it_brings_to_its_first_parent(linux: Path) -> None:
     assert {told.finding.type for told in report.told} == {DIRECT, NOT_RESOLVED}
     (back,) = judge(linux, revisions=("HEAD~1",))
     assert back.told == ()
+
+
+WORDS: Edit = (README, "Example", "The example")
+# What one branch does, the other, and the merge by itself; how many findings are the merge's.
+MERGED: dict[str, tuple[Edit, Edit, Sequence[Edit], int]] = {
+    "nothing of its own": (SET_FLAG, WORDS, [], 0),
+    "what the other one brings": (WORDS, SET_FLAG, [], 0),
+    "an edit of its own": (
+        WORDS,
+        (TX, RESOLVED, f"{RESOLVED} "),
+        [SET_FLAG, (TX, RESOLVED, READ)],
+        2,
+    ),
+    "what both bring together": ((TX, RESOLVED, READ), SET_FLAG, [], 2),
+}
+
+
+@pytest.mark.parametrize(("side", "main", "own", "found"), MERGED.values(), ids=list(MERGED))
+def test_a_merge_in_a_range_is_what_it_brings_itself(
+    side: Edit, main: Edit, own: Sequence[Edit], found: int, linux: Path
+) -> None:
+    commit(linux, "example: resolve", (TX, READ, RESOLVED))
+    git(linux, "checkout", "-qb", "side")
+    commit(linux, "example: side", side)
+    git(linux, "checkout", "-q", "-")
+    write(linux, {"drivers/net/other/x.c": "int x;\n"})
+    commit(linux, "example: main", main)
+    git(linux, "merge", "-q", "--no-ff", "--no-commit", "side")
+    commit(linux, "Merge side", *own)
+    reports = judge(linux, revisions=("HEAD~2..HEAD",))
+    assert len(reports) == 3
+    assert reports[-1].step.label.endswith('("Merge side"), a merge, what it brings itself,')
+    assert (len(reports[-1].told), reports[-1].fixed) == (found, ())
 
 
 @pytest.mark.parametrize("comment", ["/* Sets xso.offload_handle. */", "// offload_handle\n"])

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trees import Memory
-from xfrmlint.change.matching import matched, unknown_since
+from xfrmlint.change.matching import matched, no_longer_known, unknown_since
 from xfrmlint.findings import Finding, Hop, Unknown, fingerprint
 from xfrmlint.git.compare import compared, same_lines
 from xfrmlint.git.overlay import Change, Same
@@ -203,6 +203,29 @@ def test_what_can_be_analysed_no_longer() -> None:
     assert unknown_since([], [row], {}) == (row,)
     assert unknown_since([row], [row, row._replace(line=9)], {}) == (row._replace(line=9),)
     assert unknown_since([row], others, {}) == tuple(others)
+
+
+IN_F = Unknown(A, 4, "f", "a call through a pointer", True)
+WRITTEN = ONE.replace("r WARN", "call()")
+# After, what is unknown of it, and whether what was in ONE can still be there.
+UNSEEN: dict[str, tuple[str, list[Unknown], bool]] = {
+    "nothing is unknown": (ONE, [], False),
+    "what does not matter": (ONE, [IN_F._replace(matters=False)], False),
+    "another driver's": (ONE, [IN_F._replace(path="drivers/net/b/x.c")], False),
+    "the line went, another function": (WRITTEN, [IN_F._replace(function="g", line=1)], False),
+    "the line stays": (ONE, [IN_F], True),
+    "the line stays, the file beside it": (ONE, [Unknown(B, 0, "", "not read", True)], True),
+    "the line stays, a header": (ONE, [Unknown("include/x.h", 3, "", "no C", True)], True),
+    "the line went, its function": (WRITTEN, [IN_F._replace(line=2)], True),
+    "the line went, one that was written": (WRITTEN, [IN_F._replace(function="g")], True),
+}
+
+
+@pytest.mark.parametrize(("after", "unknown", "unseen"), UNSEEN.values(), ids=list(UNSEEN))
+def test_what_may_still_be_there(after: str, unknown: list[Unknown], unseen: bool) -> None:
+    gone = found_in({A: ONE})
+    found = no_longer_known(gone, unknown, *differing({A: ONE}, {A: after}, None))
+    assert found == (tuple(gone) if unseen else ())
 
 
 # Lines, and which of them two texts share: a letter a line.

@@ -336,6 +336,8 @@ def test_a_half_unpacked_tree(path: str, tmp_path: Path) -> None:
         ("include/net/xfrm.h", "#include_next <net/xfrm.h>\n", "struct xfrm_state"),
         ("include/linux/netdevice.h", "#include_next <linux/netdevice.h>\n", "struct xfrmdev_ops"),
         ("include/net/xfrm.h", "#include <net/xfrm_real.h>\n", ""),
+        ("include/net/xfrm.h", "", "struct xfrm_state"),
+        ("include/linux/netdevice.h", "", "struct xfrmdev_ops"),
     ],
 )
 def test_headers_that_are_of_no_kernel(path: str, text: str, lacking: str, tmp_path: Path) -> None:
@@ -426,6 +428,17 @@ def test_drivers(trees: Path) -> None:
     assert run("drivers", "demo", cwd=trees).out == ran.out
 
 
+@pytest.mark.parametrize("path", ["drivers/net/sunrise", "drivers/net/sunrise/sunrise_ipsec.c"])
+@pytest.mark.parametrize("command", ["drivers", "judge"])
+def test_a_path_in_a_tree_limits_what_is_shown(command: str, path: str, trees: Path) -> None:
+    whole, part = run(command, cwd=trees / "demo"), run(command, path, cwd=trees / "demo")
+    assert (whole.out.count("moonset") > 0, part.out.count("moonset")) == (True, 0)
+    assert part.out.count("sunrise") > 0
+    assert run(command, ".", cwd=trees / "demo/drivers/net/sunrise") == part
+    assert part == (run("judge", "sunrise", cwd=trees / "demo") if command == "judge" else part)
+    assert "there" in failed(command, "include", cwd=trees / "demo")
+
+
 def test_drivers_of_a_tree_without(trees: Path) -> None:
     ran = run("drivers", cwd=trees / "bare")
     assert ran == (0, "No struct xfrmdev_ops is defined in this tree.\n", "")
@@ -482,6 +495,13 @@ def test_an_infinity_is_no_json(trees: Path) -> None:
     assert "JSON" in failed("query", "SELECT 9e999", "--format", "json", cwd=trees / "demo")
 
 
+def test_two_columns_of_one_name_are_no_json(trees: Path) -> None:
+    sql = "SELECT a.path, b.path FROM site a, site b LIMIT 1"
+    assert run("query", sql, cwd=trees / "demo").out.startswith("path\tpath\n")
+    said = failed("query", sql, "--format", "json", cwd=trees / "demo")
+    assert said == "xfrmlint: query: two columns are called path; name them apart with AS"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -491,6 +511,7 @@ def test_an_infinity_is_no_json(trees: Path) -> None:
         (["drivers", "demo", "clean"], "clean"),
         (["drivers", "--format", "xml"], "xml"),
         (["query"], "a question is missing; --schema shows"),
+        (["query", " "], "a question is missing; --schema shows"),
         (["query", "SELECT 1"], "not inside a kernel tree"),
         (["query", "SELECT 1", "nothing"], "nothing: no such file or folder"),
         (["explain"], "TYPE"),
@@ -720,6 +741,22 @@ def test_control_c(trees: Path) -> None:
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=10)
     assert (child.returncode, out, err.strip()) == (130, "", "")
+
+
+@pytest.mark.parametrize("module", ["click", "xfrmlint.command.shared", "xfrmlint.check"])
+def test_control_c_while_modules_are_imported(module: str, trees: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "sys.argv[1:] = ['check']\n"
+        "from xfrmlint.__main__ import run\nrun()\n"
+    )
+    asked = [sys.executable, "-c", program]
+    done = subprocess.run(asked, cwd=trees / "demo", env=environment(), capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, b"", b"")
 
 
 @pytest.mark.parametrize(
@@ -956,6 +993,64 @@ def test_a_patch(linux: Path) -> None:
     assert ran.out.startswith(shown.replace(f" {PROMISE}", f" ../{PROMISE}"))
 
 
+def test_a_patch_as_an_argument_is_judged_as_one(linux: Path, older: Path, tmp_path: Path) -> None:
+    told = run("check", "--patch", f"../{PROMISE}", cwd=linux)
+    assert run("check", f"../{PROMISE}", cwd=linux) == told
+    # checkpatch takes a diff by any name.
+    shutil.copy(linux.parent / PROMISE, older / "promise")
+    (older / "0000-cover-letter.patch").write_text("From: a\nSubject: [PATCH 0/1] all\n\nHi.\n")
+    try:
+        assert prefix(run("check", "--terse", "promise", cwd=older)) == f"{IPSEC}:30: "
+        told = run("check", "-q", "--terse", "0000-cover-letter.patch", "promise", cwd=older)
+        assert (told.status, told.err) == (1, "")
+        # As in checkpatch, -f says that it is a file.
+        told = run("check", "-f", "promise", cwd=older)
+        assert (told.status, told.err) == (
+            0,
+            "xfrmlint: promise: holds no C, so no finding either\n",
+        )
+    finally:
+        (older / "promise").unlink()
+        (older / "0000-cover-letter.patch").unlink()
+
+
+@pytest.mark.parametrize("path", ["Makefile", "Documentation"])
+def test_a_path_without_c_gets_a_word(path: str, linux: Path) -> None:
+    (linux / "Documentation").mkdir(exist_ok=True)
+    assert run("check", "drivers/net/moonset", cwd=linux).err == ""
+    told = run("check", path, cwd=linux)
+    assert (told.status, told.err) == (0, f"xfrmlint: {path}: holds no C, so no finding either\n")
+    assert run("check", "-q", path, cwd=linux).err == ""
+
+
+@pytest.mark.parametrize(
+    ("switches", "where"),
+    [
+        ("", "out"),
+        ("-q", "err"),
+        ("--terse", "err"),
+        ("--mailback -q", "err"),
+        ("--format gitlab", "err"),
+        ("--format rdjson", "err"),
+        ("--format gcc", "out"),
+        ("--format b4-review", "out"),
+    ],
+)
+def test_a_run_that_fails_on_unknown_says_so(switches: str, where: str, tmp_path: Path) -> None:
+    tree = lay_fixture("rfc-converted", tmp_path / "linux")
+    asked = ["check", "--fail-on-unknown", *switches.split()]
+    assert run(*asked, cwd=tree).status == 0
+    os.symlink("/etc/passwd", tree / "drivers/net/sunrise.c")
+    ran = run(*asked, cwd=tree)
+    assert (ran.status, "sunrise.c" in ran.out, "sunrise.c" in ran.err) == (
+        1,
+        where == "out",
+        where == "err",
+    )
+    if "b4" in switches:
+        assert json.loads(ran.out)[0]["status"] == "warn"
+
+
 def test_a_line_that_a_patch_has_is_told_as_the_patchs(linux: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     git(linux, "clone", "-q", str(linux), str(clone))
@@ -1032,6 +1127,24 @@ def test_what_is_fixed_is_counted(linux: Path, tmp_path: Path) -> None:
         "\nThe work tree has no obvious xfrm offload problems.\n"
     )
     assert run("check", "--new-only", "--terse", cwd=tmp_path / "clone") == (0, "", "")
+
+
+def test_what_is_no_longer_known_is_not_fixed(linux: Path, tmp_path: Path) -> None:
+    git(linux, "clone", "-q", str(linux), str(tmp_path / "clone"))
+    file = tmp_path / "clone/drivers/net/sunrise/Makefile"
+    file.write_text(file.read_text("utf-8").replace("sunrise_tx.o", ""))
+    for switches in ([], ["-q", "--terse", "--mailback", "--no-summary"]):
+        ran = run("check", "--new-only", *switches, cwd=tmp_path / "clone")
+        assert ran.status == 0
+        assert ran.out.startswith(
+            "total: 0 errors, 0 warnings, 0 checks, 2 lines checked, 1 no longer known\n"
+            "note: not analysed: drivers/net/sunrise/sunrise_ipsec.c:"
+        )
+    (change,) = run_json("--new-only", cwd=tmp_path / "clone")["changes"]
+    assert (change["new"], change["fixed"], change["no_longer_known"]) == (0, 0, 1)
+    out = run("check", "--new-only", "--format", "b4-review", cwd=tmp_path / "clone").out
+    (check,) = json.loads(out)
+    assert (check["status"], check["summary"]) == ("warn", "2 places not analysed")
 
 
 def test_the_tree_can_be_named_beside_standard_input(linux: Path, trees: Path) -> None:

@@ -24,8 +24,10 @@ pytest.importorskip("check_jsonschema")
 
 CHECKOUT = Path(__file__).parents[2]
 CI = CHECKOUT / "contrib" / "ci"
+PROMISED = "ERROR: example_handle() reads xso.offload_handle on the datapath"
 DIRECT = "DIRECT_OFFLOAD_HANDLE"
 COMMENT = (TX, "static netdev_tx_t", "/* Sends. */\nstatic netdev_tx_t")
+MOVED = (TX, '#include "example.h"', '/* Moved. */\n#include "example.h"')
 
 
 @pytest.mark.parametrize("name", ["github-workflows", "gitlab-ci"])
@@ -114,18 +116,20 @@ def sarif_of(clone: Clone) -> list[Any]:
 
 def test_github_says_nothing_of_a_clean_request(linux: Path) -> None:
     clone = request(linux, COMMENT)
-    assert on_github(clone) == Done([], "")
+    done = on_github(clone)
+    assert (done.failed, "::" in done.out) == ([], False)
     assert sarif_of(clone) == []
 
 
 @pytest.mark.parametrize("ahead", [0, 150])
 def test_github_shows_what_a_request_brings(ahead: int, linux: Path) -> None:
-    clone = request(linux, COMMENT, SET_FLAG, ahead=ahead)
+    clone = request(linux, SET_FLAG, COMMENT, MOVED, ahead=ahead)
     done = on_github(clone)
-    assert done.failed == ["Check them"]
-    first, second = done.out.splitlines()
+    assert done.failed == ["Check each of them"]
+    first, second = [line for line in done.out.splitlines() if line.startswith("::")]
     assert first.startswith("::error title=LOWER_HANDLE_NOT_RESOLVED,file=drivers/net/example/")
-    assert second.startswith(f"::error title={DIRECT},file={TX},line=5,")
+    # The place that it has in the end.
+    assert second.startswith(f"::error title={DIRECT},file={TX},line=6,")
     assert [one["ruleId"] for one in sarif_of(clone)] == ["LOWER_HANDLE_NOT_RESOLVED", DIRECT]
 
 
@@ -169,11 +173,19 @@ def test_gitlab(merged: bool, ahead: int, linux: Path) -> None:
     clone = request(linux, COMMENT, SET_FLAG, ahead=ahead)
     done = on_gitlab(clone, merged)
     assert done.failed == ["script"]
-    assert "ERROR: example_handle() reads xso.offload_handle on the datapath" in done.out
+    assert PROMISED in done.out
     quality = json.loads((clone.folder / "gl-code-quality-report.json").read_text("utf-8"))
     assert [one["check_name"] for one in quality] == ["LOWER_HANDLE_NOT_RESOLVED", DIRECT]
     suites = ElementTree.parse(clone.folder / "xfrmlint.xml").getroot()
     assert len(suites.findall(".//failure")) == 2
+
+
+def test_what_a_later_commit_mends_is_in_no_report(linux: Path) -> None:
+    back = (SET_FLAG[0], SET_FLAG[2], SET_FLAG[1])
+    clone = request(linux, SET_FLAG, back)
+    done = on_gitlab(clone, False)
+    assert (done.failed, PROMISED in done.out) == (["script"], True)
+    assert json.loads((clone.folder / "gl-code-quality-report.json").read_text("utf-8")) == []
 
 
 def test_gitlab_of_a_clean_request(linux: Path) -> None:

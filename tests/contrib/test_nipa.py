@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -84,6 +85,15 @@ def test_a_change_that_fixes(linux: Path) -> None:
     result = nipa(linux)
     assert (result.status, result.err) == (OKAY, "")
     assert result.said == "Findings added: 0 errors, 0 warnings, 0 checks ; fixed: 1\n"
+
+
+def test_a_change_that_hides(linux: Path) -> None:
+    add(linux, (TX, "= example_handle(", "= another_module_s("))
+    result = nipa(linux)
+    assert (result.status, result.err) == (WARNING, "")
+    assert re.fullmatch(
+        r"Findings added: 0 errors, .* ; no longer known: 1 ; not analysed: [1-9]\d*\n", result.said
+    )
 
 
 @pytest.mark.parametrize("path", [README, "drivers/net/Kconfig"])

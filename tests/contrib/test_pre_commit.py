@@ -143,6 +143,22 @@ def test_a_change_of_code_is_not_skipped(path: str, linux: Path, home: Path) -> 
     assert (ran.status, outcome(ran)) == (0, "Passed")
 
 
+def test_commits_that_are_named(linux: Path, home: Path) -> None:
+    commit(linux, "example: words", COMMENT)
+    commit(linux, "example: promise", SET_FLAG)
+    named = ("run", "xfrmlint", "--from-ref", "HEAD~2", "--to-ref")
+    ran = pre_commit(*named, "HEAD~1", cwd=linux, home=home)
+    assert (ran.status, outcome(ran)) == (0, "Passed")
+    ran = pre_commit(*named, "HEAD", cwd=linux, home=home)
+    assert (ran.status, outcome(ran), PROMISED in ran.out) == (1, "Failed", True)
+
+
+def test_what_is_no_longer_known_is_said(linux: Path, home: Path) -> None:
+    stage(linux, (TX, "= example_handle(", "= another_module_s("))
+    ran = pre_commit("run", "xfrmlint", cwd=linux, home=home)
+    assert (ran.status, outcome(ran), "1 no longer known" in ran.out) == (0, "Passed", True)
+
+
 def test_an_edit_that_is_not_staged_does_not_count(linux: Path, home: Path) -> None:
     stage(linux, COMMENT)
     edit(linux, SET_FLAG)

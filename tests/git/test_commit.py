@@ -80,7 +80,7 @@ def test_a_link_is_no_file(folder: Path) -> None:
             tree.read("drivers/net/a/link.c")
 
 
-def test_revisions_are_oldest_first_without_merges(folder: Path) -> None:
+def test_revisions_are_oldest_first(folder: Path) -> None:
     git(folder, "checkout", "-qb", "side")
     commit(folder, "side", {"drivers/net/b/side.c": ""})
     git(folder, "checkout", "-q", "-")
@@ -90,9 +90,16 @@ def test_revisions_are_oldest_first_without_merges(folder: Path) -> None:
     with Repository(folder) as repository:
         assert [r.subject for r in repository.revisions("HEAD")] == ["three"]
         assert [r.subject for r in repository.revisions("HEAD-2")] == ["two", "three"]
-        assert {r.subject for r in repository.revisions("HEAD~2..HEAD")} == {"side", "three"}
+        for one in ("HEAD^!", ":/three", "HEAD^{/three}", ":/th..e"):
+            assert [r.subject for r in repository.revisions(one)] == ["three"]
+        with pytest.raises(InputError, match=r"^HEAD HEAD~1: no such commit; --git takes REV, "):
+            repository.revisions("HEAD HEAD~1")
+        several = {r.subject: r for r in repository.revisions("HEAD~2..HEAD")}
+        assert set(several) == {"side", "merge", "three"}
         (merge,) = repository.revisions("HEAD~1")
-        assert (merge.subject, merge.merge) == ("merge", True)
+        assert (merge.subject, merge.in_range) == ("merge", False)
+        assert merge.others == (several["side"].commit,)
+        assert several["merge"] == merge._replace(in_range=True)
         assert repository.subject(merge.parent) == "two"
         with pytest.raises(InputError, match="no commits in there"):
             repository.revisions("HEAD..HEAD")

@@ -1,6 +1,7 @@
 """Patches: what is read from diffs, mails, mboxes and maildirs, in which order, and what is not."""
 
 import base64
+import gzip
 import os
 import quopri
 import re
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from xfrmlint.errors import InputError
 from xfrmlint.git.mail import LARGEST
-from xfrmlint.git.patch import FileChange, Patch, series_at, series_of
+from xfrmlint.git.patch import FileChange, NoPatch, Patch, series_at, series_of
 
 DIFF = """\
 diff --git a/d/x.c b/d/x.c
@@ -611,6 +612,33 @@ def test_a_folder_of_patches(tmp_path: Path) -> None:
         (tmp_path / f"{number}-x.patch").write_text(diff(f"{number}.c"))
     (tmp_path / "notes.txt").write_text(diff("no.c"))
     assert [p.files[0].path for p in series_at(tmp_path)] == ["9.c", "10.c"]
+
+
+def test_a_folder_of_mailboxes(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text(diff("no.c"))
+    with pytest.raises(NoPatch, match="no patch found: 1 other file, and none is called"):
+        series_at(tmp_path)
+    # As b4 am writes it.
+    (tmp_path / "20260520_a.mbx").write_text(mail("[PATCH] a", diff("a.c")))
+    assert [p.files[0].path for p in series_at(tmp_path)] == ["a.c"]
+
+
+def test_a_box_of_a_maildir(tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/1.host").write_text(mail("[PATCH] a", diff("a.c")))
+    assert [p.files[0].path for p in series_at(tmp_path / "new")] == ["a.c"]
+
+
+def test_a_mailbox_that_is_packed(tmp_path: Path) -> None:
+    (tmp_path / "t.mbox.gz").write_bytes(gzip.compress(mail("[PATCH] a", diff("a.c")).encode()))
+    assert [p.files[0].path for p in series_at(tmp_path / "t.mbox.gz")] == ["a.c"]
+    # It can be a thousand times as large as it looks.
+    (tmp_path / "t.mbox.gz").write_bytes(gzip.compress(b"\0" * (LARGEST + 1)))
+    with pytest.raises(InputError, match="larger than 32 MiB"):
+        series_at(tmp_path / "t.mbox.gz")
+    (tmp_path / "t.mbox.gz").write_bytes(b"\x1f\x8bno")
+    with pytest.raises(NoPatch):
+        series_at(tmp_path / "t.mbox.gz")
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:

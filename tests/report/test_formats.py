@@ -482,6 +482,19 @@ def test_github() -> None:
     )
 
 
+def test_one_fingerprint_stands_once_at_its_worst() -> None:
+    warning, error = (FULL._replace(level=level) for level in ("WARNING", "ERROR"))
+    other = warning._replace(fingerprint="0" * 16)
+    for found in ([warning, error, other], [error, other, warning]):
+        told = json.loads("\n".join(written("gitlab", *found)))
+        assert sorted((one["fingerprint"], one["severity"]) for one in told) == [
+            ("0" * 16, "minor"),
+            (FULL.fingerprint, "major"),
+        ]
+        levels = sorted(one["level"] for one in sarif_run(written("sarif", *found))["results"])
+        assert levels == ["error", "warning"]
+
+
 def test_gitlab() -> None:
     assert json.loads("\n".join(written("gitlab", FULL))) == [
         {

@@ -29,7 +29,7 @@ from xfrmlint.report import checkpatch, drivers, rulepage, verbose
 from xfrmlint.report import json as json_report
 from xfrmlint.report.checkpatch import Options, shown
 from xfrmlint.report.terminal import colored, printable
-from xfrmlint.rules import Rule
+from xfrmlint.rules import Rule, load_rules, rules_folder
 
 CHAIN = (
     Hop("a_xmit", "drivers/net/a/main.c", 210, "ndo_start_xmit"),
@@ -199,6 +199,12 @@ def test_default_output() -> None:
 @pytest.mark.parametrize("options", [{"quiet": 1}, {"terse": True}, {"types": frozenset(["X"])}])
 def test_no_fix_where_no_note_is_wanted_or_nothing_is_shown(options: dict[str, Any]) -> None:
     assert "ask the resolver" not in "\n".join(printed(report(FINDING), **options))
+
+
+def test_a_comment_that_names_an_error_is_told_as_it_is_written() -> None:
+    (rule,) = [one for one in load_rules([rules_folder()]) if one.type.endswith("WITHOUT_TYPE")]
+    message = rule.message.replace("{named}", "ERROR")
+    assert printed(report(FINDING._replace(message=message)))[0].endswith(f" {message}")
 
 
 def test_a_fix_is_told_once_a_type() -> None:

@@ -282,6 +282,22 @@ def test_the_nearest_tree_is_taken(tmp_path: Path) -> None:
     assert find_tree(None, inner / "drivers/net").root == inner
 
 
+def test_the_tree_around_a_folder_that_nobody_may_look_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = lay("rfc", tmp_path / "linux")
+    shut = root / "drivers/net"
+    there = Path.exists
+
+    def exists(path: Path) -> bool:
+        if path.is_relative_to(shut) and path != shut:
+            raise PermissionError(13, "Permission denied", str(path))
+        return there(path)
+
+    monkeypatch.setattr(Path, "exists", exists)
+    assert find_tree(None, shut).root == root
+
+
 # What lacks -> what the message says.
 LACKING = {
     "Makefile": "not a kernel tree (no Makefile)",

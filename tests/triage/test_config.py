@@ -335,10 +335,13 @@ def test_check_does_not_follow_one_out_of_the_tree(demo: Path, tmp_path: Path) -
     assert ran.err == f"xfrmlint: {demo}: {NAME}: a name that leads out of the tree\n"
 
 
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "fifo"])
-def test_what_is_no_file_is_no_configuration(make: Callable[[Path], None], demo: Path) -> None:
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: path.symlink_to("nothing")])
+def test_what_is_there_and_no_file_is_refused(make: Callable[[Path], None], demo: Path) -> None:
     make(demo / NAME)
-    assert run("check", cwd=demo).status == 1
+    ran = run("check", cwd=demo)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith(f"xfrmlint: {demo}: {NAME}: ")
+    assert run("check", "--no-config", cwd=demo).status == 1
 
 
 def test_a_type_of_ones_own_can_be_set(demo: Path, tmp_path: Path) -> None:

@@ -71,15 +71,22 @@ def steps_of(asked: Asked, tree: "Folder", open_while: ExitStack) -> "Iterable[S
 
 
 def _patches(named: Sequence[str]) -> "Iterable[Patch]":
-    from xfrmlint.git.patch import series_at, series_of
+    from xfrmlint.git.patch import NoPatch, series_at, series_of
 
-    for name in dict.fromkeys(named):
-        yield from series_of(_stdin(), STDIN) if name == STDIN else series_at(Path(name))
+    names = list(dict.fromkeys(named))
+    for name in names:
+        try:
+            yield from series_of(_stdin(), STDIN) if name == STDIN else series_at(Path(name))
+        except NoPatch as error:
+            # *.patch is the cover letter, too.
+            if not error.is_cover or len(names) == 1:
+                raise
 
 
 def _stdin() -> bytes:
     from xfrmlint.git.mail import LARGEST
+    from xfrmlint.git.patch import unpacked
 
     if sys.stdin is None:
         raise InputError("standard input is closed")
-    return sys.stdin.buffer.read(LARGEST + 1)
+    return unpacked(sys.stdin.buffer.read(LARGEST + 1))

@@ -7,7 +7,7 @@ from xfrmlint.analysis.part import Progress, quietly
 from xfrmlint.analysis.parts import contract_in
 from xfrmlint.change.broken import broken_functions
 from xfrmlint.change.cause import Causes
-from xfrmlint.change.matching import Matched, matched, unknown_since
+from xfrmlint.change.matching import Matched, matched, no_longer_known, unknown_since
 from xfrmlint.change.scope import EVERYWHERE, NOWHERE, Scope, scope_of
 from xfrmlint.change.step import Step
 from xfrmlint.check import check_tree
@@ -48,8 +48,8 @@ class ChangeReport(NamedTuple):
     """What one change brings.
 
     told: the findings after it, those that are new or stand on lines that it wrote, unless all were
-    asked for. fixed: those that it
-    took away. report: of the tree after it, with those findings and with what is newly unknown.
+    asked for. fixed: those that it took away. unseen: those that may still be there, in what it
+    made unknown. report: of the tree after it, with those findings and with what is newly unknown.
     scope: where they were looked for.
     """
 
@@ -58,6 +58,7 @@ class ChangeReport(NamedTuple):
     fixed: tuple[Finding, ...]
     report: Report
     scope: Scope
+    unseen: tuple[Finding, ...] = ()
 
     @property
     def name(self) -> str:
@@ -69,9 +70,12 @@ class ChangeReport(NamedTuple):
     ) -> "ChangeReport":
         """Return the report without what settings ignore and a baseline knows; see triaged()."""
         report = triaged(self.report, config, baseline, asked)
-        fixed = configured(self.report._replace(findings=self.fixed), config, asked).findings
+        fixed, unseen = (
+            configured(self.report._replace(findings=some), config, asked).findings
+            for some in (self.fixed, self.unseen)
+        )
         # Only a part of the tree was looked at.
-        return self.telling(report._replace(gone=()))._replace(fixed=fixed)
+        return self.telling(report._replace(gone=()))._replace(fixed=fixed, unseen=unseen)
 
     def telling(self, report: Report) -> "ChangeReport":
         """Return this with another report, of some of its findings."""
@@ -93,6 +97,7 @@ class ChangeReport(NamedTuple):
         return self._replace(
             told=tuple(told[finding] for finding in findings),
             fixed=tuple(choose(self.fixed)),
+            unseen=tuple(choose(self.unseen)),
             report=self.report._replace(findings=findings),
         )
 
@@ -111,7 +116,13 @@ def judged(
     makes the reports, with check_tree()'s arguments.
     """
     changed = (*step.changed, *step.former)
-    scope = scope_of(step.before, step.after, changed) if only_new else EVERYWHERE
+    scope = step.scope or scope_of(step.before, step.after, changed) if only_new else EVERYWHERE
+    if step.beside and only_new:
+        own, *others = (
+            judged(one._replace(scope=scope, beside=()), rules, True, progress, session, check)
+            for one in (step, *step.beside)
+        )
+        return _new_to_all(own, others)
     if scope == NOWHERE:
         nothing = Report(version(step.after), NOT_ASKED, (), (), (), 0, 0)
         return ChangeReport(step, (), (), nothing, scope)
@@ -136,12 +147,12 @@ def judged(
         elif number in found.came or not only_new:
             line = step.places.get((finding.path, finding.line), 0)
             told.append(Told(finding, False, line, was=found.came.get(number)))
-    unknown = after.unknown
-    if only_new:
-        unknown = unknown_since(before.unknown, after.unknown, step.former)
-    unknown = _with_broken(step, unknown)
+    since = _with_broken(step, unknown_since(before.unknown, after.unknown, step.former))
+    unknown = since if only_new else _with_broken(step, after.unknown)
     # What a comment hides since is not mended, and what one hid before is not told anew.
-    fixed = compared(found.fixed, after.suppressed).fixed
+    gone = compared(found.fixed, after.suppressed).fixed
+    unseen = no_longer_known(gone, since, step.former, step.changed)
+    fixed = tuple(finding for finding in gone if finding not in unseen)
     hidden = after.suppressed
     if only_new:
         new_hidden = compared(before.suppressed, after.suppressed).new
@@ -151,7 +162,20 @@ def judged(
         unknown=unknown,
         suppressed=hidden,
     )
-    return ChangeReport(step, tuple(told), fixed, report, scope)
+    return ChangeReport(step, tuple(told), fixed, report, scope, unseen)
+
+
+def _new_to_all(own: ChangeReport, others: Sequence[ChangeReport]) -> ChangeReport:
+    """Return of a merge's report what is new, or newly unknown, to its other parents, too."""
+    told, unknown = list(own.told), list(own.report.unknown)
+    for other in others:
+        new = {identity(one.finding) for one in other.told if one.new}
+        told = [one for one in told if one.new and identity(one.finding) in new]
+        unknown = [row for row in unknown if row in other.report.unknown]
+    report = own.report._replace(
+        findings=tuple(one.finding for one in told), unknown=tuple(unknown), suppressed=()
+    )
+    return own._replace(told=tuple(told), report=report, fixed=(), unseen=())
 
 
 def _contract_of(

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from xfrmlint.contract.words import XSO
 from xfrmlint.findings import LEVELS, Finding, Unknown
 from xfrmlint.git.overlay import Change
+from xfrmlint.kernel.places import is_core, vendor
 
 Changes = Mapping[str, Change]
 _Key = Callable[[Finding], Hashable | None]
@@ -78,6 +79,30 @@ def unknown_since(
             known[key] -= 1
         else:
             found.append(row)
+    return tuple(found)
+
+
+def no_longer_known(
+    gone: Sequence[Finding], unknown: Sequence[Unknown], former: Changes, changed: Changes
+) -> tuple[Finding, ...]:
+    """Return which of the findings that are gone may still be there, unseen.
+
+    unknown: what can be analysed no longer. Where the line of a finding stays, whatever is unknown
+    of its driver or of the core can hide it; a line that went can be what is unknown of its
+    function, or of a line that the change wrote.
+    """
+    rows = [row for row in unknown if row.matters]
+    found = []
+    for finding in gone if rows else ():
+        now = _moved(finding, former)
+        for row in rows:
+            change = changed.get(row.path)
+            near = is_core(row.path) or vendor(row.path) == vendor(now.path or finding.path)
+            inside = (row.path, row.function) == (now.path, finding.function)
+            written = change is not None and row.line in change.added
+            if near and (now.line or inside or written):
+                found.append(finding)
+                break
     return tuple(found)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from xfrmlint.change.step import Step, lines_of, places_of
 from xfrmlint.errors import InputError
@@ -22,12 +23,13 @@ def steps_of(
     """Return the steps of patches, in their order, laid over a tree or contained in it.
 
     repository: gives the tree's, if it is in one; it has to stay open as long as the steps do. A
+    tree can contain the first ones of a series alone. A
     single patch that the tree contains can be one of a series whose later patches stand on top of
     it, and may have changed the same lines: its commit is then looked for among the last ones, and
     judged. Raises InputError for a patch that doesn't fit.
     """
     try:
-        contained = laid(tree, series).contained
+        contained = _contained(tree, series)
     except InputError as error:
         git = repository()
         found = _committed(git, series[0]) if len(series) == 1 else None
@@ -40,14 +42,36 @@ def steps_of(
         found = _committed(repository(), series[0])
         if found is not None:
             return [found]
+    # Of several patches each has trees of its own; the line maps are between those.
+    steps: list[Step] = []
     around: Tree = tree
-    steps = []
-    for patch in reversed(series) if contained else series:
-        # Of several patches each has trees of its own; the line maps are between those.
-        one = laid(around, [patch], contained)
-        around = one.before if contained else one.after
+    for patch in reversed(series[:contained]):
+        one = laid(around, [patch], True)
+        around = one.before
+        steps.insert(0, step_of(patch, one, _label(patch, series)))
+    around = tree
+    for patch in series[contained:]:
+        one = laid(around, [patch], False)
+        around = one.after
         steps.append(step_of(patch, one, _label(patch, series)))
-    return steps[::-1] if contained else steps
+    return steps
+
+
+def _contained(tree: Tree, series: Sequence[Patch]) -> int:
+    """Return how many of a series, from its first on, a tree contains; the others fit on it.
+
+    Raises InputError where that is no number of them.
+    """
+    try:
+        return len(series) if laid(tree, series).contained else 0
+    except InputError:
+        # As git am leaves it that stopped in the middle.
+        for count in range(len(series) - 1, 0, -1):
+            with suppress(InputError):
+                laid(tree, series[:count], True)
+                laid(tree, series[count:], False)
+                return count
+        raise
 
 
 def _reasons(series: Sequence[Patch], repository: Repository | None) -> Iterator[str]:

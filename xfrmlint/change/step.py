@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from xfrmlint.change.scope import Scope
 from xfrmlint.git.overlay import Change
 from xfrmlint.git.patch import Hunk, Patch
 from xfrmlint.tree import Tree
@@ -19,7 +20,8 @@ class Step(NamedTuple):
     what is neither. label: what a message calls it. title: its subject. changed, former: how files
     differ, by their path after and before. has_text: whether their Places are lines of a patch;
     places: such a line, + or context, by the path and number that it has after the change. lines:
-    how many lines changed, with those around them in a patch.
+    how many lines changed, with those around them in a patch. scope: what it can touch, where that
+    is known. beside: the same change against a merge's other parents; it brings what is new to all.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Step(NamedTuple):
     has_text: bool
     places: Mapping[tuple[str, int], int]
     lines: int
+    scope: Scope | None = None
+    beside: "tuple[Step, ...]" = ()
 
     @property
     def differs(self) -> bool:

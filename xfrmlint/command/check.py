@@ -1,6 +1,7 @@
 """xfrmlint check."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from xfrmlint.change.judged import ChangeReport, Check
     from xfrmlint.change.scope import Scope
     from xfrmlint.contract.revisions import Names
-    from xfrmlint.findings import Finding, Report
+    from xfrmlint.findings import Finding, Report, Unknown
     from xfrmlint.memory.gather import Session
     from xfrmlint.report.checkpatch import Options
     from xfrmlint.report.edits import Fixes
@@ -62,6 +63,8 @@ _FORMATS = {
     "junit": "junit",
     "b4-review": "b4review",
 }
+# What findings stand in: C, and what is included where C is meant.
+_CODE = re.compile(r"\.(?:[ch]|inc|def)$")
 # The formats that carry edits; what they are of is a whole tree.
 _WITH_FIXES = ("sarif", "rdjson")
 
@@ -155,7 +158,7 @@ Exit status:
     " that is there after it.",
 )
 @click.option("--mailback", is_flag=True, help="Print nothing if there is nothing to mend.")
-@click.option("-f", "--file", is_flag=True, help="Accepted as checkpatch does: PATHs are files.")
+@click.option("-f", "--file", is_flag=True, help="As in checkpatch: no PATH is a patch.")
 @click.option(
     "--format",
     "form",
@@ -255,7 +258,7 @@ def check(
 
     PATHS: the tree, found from the working directory upwards if it is not named; then files or
     folders in it, to which what is printed is limited (from the working directory, else from the
-    tree's top). - among them is --patch -.
+    tree's top). A patch among them, or -, is judged as with --patch.
     """
     from time import monotonic
 
@@ -289,13 +292,14 @@ def check(
         unknown=show_unknown,
     )
     from xfrmlint.change.scope import folders_of
+    from xfrmlint.report.terminal import printable
     from xfrmlint.triage import applied as triage
     from xfrmlint.triage.baseline import read_baseline
     from xfrmlint.triage.config import Config, idle_ignores, load_config
 
-    if STDIN in paths:
-        patches = [*patches, STDIN]
-        paths = [path for path in paths if path != STDIN]
+    found = [path for path in paths if path == STDIN or (not file and _is_patch(path))]
+    patches = [*patches, *found]
+    paths = [path for path in paths if path not in found]
     asked = asked_of(patches, revisions, staged, base, bool(new_only))
     if asked is not None and parser == "both":
         raise InputError("--parser both takes a whole tree, not a change")
@@ -305,6 +309,9 @@ def check(
     tree, within = tree_and_paths(paths, asked is not None)
     options = replace(options, named=name_from_here(tree))
     names = names_of_contract(tree, contract, no_config, asked is not None)
+    if not quiet and not terse:
+        for path in filter(partial(_holds_no_code, tree), within):
+            sys.stderr.write(f"xfrmlint: {printable(path)}: holds no C, so no finding either\n")
     known = read_baseline(baseline) if baseline else ()
     named = {rule.type for rule in rules}
     wanted = options.types or ()
@@ -355,6 +362,7 @@ def check(
                 ]
     if changes is None:
         idle = () if within else idle_ignores(report.findings, config)
+        report = report._replace(unknown=(*report.unknown, *_not_checked_out(tree, within)))
         report = triage.limited(triage.triaged(report, config, known, wanted), inside)
         report = report._replace(idle=idle)
         if write_baseline:
@@ -381,8 +389,50 @@ def check(
         fixes = fixes_of(tree, checkpatch.shown(report.findings, options), rules, names)
     counted = _LEVELS[: _LEVELS.index(least) + 1]
     status = _print(report, changes, form, options, rules, counted, fixes)
-    missed = any(row.matters for row in report.unknown)
-    return FINDINGS if fail_on_unknown and missed else status
+    if status != CLEAN or not (fail_on_unknown and any(row.matters for row in report.unknown)):
+        return status
+    # Some formats have no room for the reason, and a quiet run prints no notes.
+    if _FORMATS[form] in ("gitlab", "rdjson") or (
+        (quiet or terse) and _FORMATS[form] == "checkpatch"
+    ):
+        for line in checkpatch.not_analysed(report):
+            sys.stderr.write(f"xfrmlint: {line}\n")
+    return FINDINGS
+
+
+def _is_patch(path: str) -> bool:
+    # What reads patches is imported where there may be one.
+    if _CODE.search(path) or not os.path.isfile(path):
+        return False
+    from xfrmlint.git.patch import is_patch
+
+    return is_patch(Path(path))
+
+
+def _holds_no_code(tree: "Folder", path: str) -> bool:
+    """Tell whether a file of the tree, or all below a folder, is none that findings stand in."""
+    if tree.is_file(path):
+        return not _CODE.search(path)
+    walked = os.walk(tree.root / path)
+    # What is gone, or comes with a change, is not known here.
+    there = os.path.isdir(tree.root / path)
+    return there and not any(_CODE.search(name) for _, _, names in walked for name in names)
+
+
+def _not_checked_out(tree: "Folder", within: Sequence[str]) -> "list[Unknown]":
+    """Return what a sparse checkout lacks of a tree, or of some paths in it."""
+    from xfrmlint.tree.folder import is_sparse
+
+    if not is_sparse(tree.root):
+        return []
+    from xfrmlint.change.history import not_checked_out
+
+    rows = not_checked_out(tree)
+    return [
+        row
+        for row in rows
+        if not within or below(row.path, within) or any(below(path, [row.path]) for path in within)
+    ]
 
 
 def _refuse_strange(judged: "Sequence[ChangeReport]", names: "Names") -> None:

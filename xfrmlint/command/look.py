@@ -14,6 +14,7 @@ from xfrmlint.command.shared import (
     CLEAN,
     FINDINGS,
     Progressing,
+    below,
     cache_option,
     contract_option,
     likely,
@@ -25,6 +26,7 @@ from xfrmlint.command.shared import (
     rules_of,
     session_of,
     take_models,
+    tree_and_paths,
     tree_around_named,
 )
 from xfrmlint.errors import InputError
@@ -43,15 +45,26 @@ if TYPE_CHECKING:
 def drivers(
     tree: str | None, form: str, cached: bool, models: Sequence[Path], contract: Path | None
 ) -> int:
-    """List every ops table: role, opted in, what its datapath uses, what is missing."""
+    """List every ops table: role, opted in, what its datapath uses, what is missing.
+
+    TREE can be a file or folder in it: the ops tables there.
+    """
+    from xfrmlint.change.scope import folders_of
     from xfrmlint.check import check_tree
     from xfrmlint.report import drivers as rendering
 
     taken = take_models(models)
-    where = tree_around_named(tree)
+    where, within = tree_and_paths([tree] if tree is not None else [])
     names = names_of_contract(where, contract)
     with Progressing(False) as progress, session_of(where, cached, False, taken, names) as session:
-        report = check_tree(where, rules_of(()), progress, session)
+        report = check_tree(where, rules_of(()), progress, session, folders_of(within))
+    if within:
+        report = report._replace(
+            drivers=tuple(row for row in report.drivers if below(row.path, within)),
+            unknown=tuple(row for row in report.unknown if below(row.path, within)),
+        )
+        if not report.drivers:
+            raise InputError(f"{tree}: no ops table is defined there")
     if form == "json":
         printed([rendering.as_json(report).removesuffix("\n")])
     else:
@@ -91,7 +104,7 @@ def query(
 
         paged(schema_text())
         return CLEAN
-    if sql is None:
+    if sql is None or not sql.strip():
         raise click.UsageError("a question is missing; --schema shows what there is to ask about")
 
     from xfrmlint.memory.gather import gathered
@@ -108,6 +121,10 @@ def query(
     except sqlite3.Error as error:
         raise InputError(f"query: {error}") from None
     if form == "json":
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            said = ", ".join(twice)
+            raise InputError(f"query: two columns are called {said}; name them apart with AS")
         try:
             text = dump({"rows": [dict(zip(names, row, strict=True)) for row in rows]})
         except ValueError as error:
@@ -198,7 +215,8 @@ def judge(
 ) -> int:
     """Tell what each lower driver's hardware is given, in each topology.
 
-    TREE can be left out: a name that is no kernel tree is a driver's.
+    TREE can be left out: a name that is no kernel tree is a driver's. It can be a file or folder in
+    the tree: the drivers that have code there.
     """
     from xfrmlint.analysis.judgement import judgements, left_open, owners, topologies_of
     from xfrmlint.memory.gather import gathered
@@ -211,15 +229,26 @@ def judge(
     if tree and driver is None and _is_driver(tree):
         tree, driver = None, tree
     taken = take_models(models)
-    where = tree_around_named(tree)
+    where, within = tree_and_paths([tree] if tree is not None else [])
     own = names_of_contract(where, contract)
     with Progressing(False) as progress, session_of(where, cached, False, taken, own) as session:
         store = gathered(where, session, progress).store
+    wanted = [driver] if driver is not None else _drivers_at(store, str(tree), within)
     # A module below another's ops table is judged with the one on the net_device.
-    group = _group(store, driver) if driver is not None else None
-    found, callbacks = judgements(store, lines_of(where), group), owners(store, driver)
+    groups = {one: _group(store, one) for one in wanted}
+    group = next(iter(groups.values())) if len(groups) == 1 else None
+    found, callbacks = judgements(store, lines_of(where), group), owners(store)
+    if wanted:
+        found = [one for one in found if one.driver in groups.values()]
+        callbacks = [one for one in callbacks if one.driver in wanted]
     unplaced = left_open(store)
-    others = [] if driver is None or found else list(_without_handle(store, driver, unplaced))
+    seen = {one.driver for one in found}
+    others = [
+        line
+        for one in wanted
+        if groups[one] not in seen
+        for line in _without_handle(store, one, unplaced)
+    ]
     others += map(_in_words, unplaced)
     version, present = store.query("SELECT version, contract FROM tree")[1][0]
     if form == "json":
@@ -256,6 +285,17 @@ def _is_driver(name: str) -> bool:
         return tree_around(Path.cwd()) is not None
     except FileNotFoundError:
         return False
+
+
+def _drivers_at(store: "Store", named: str, within: Sequence[str]) -> list[str]:
+    """Return the drivers that have an ops table or a site in some paths; raises InputError."""
+    _, rows = store.query(
+        "SELECT driver, path FROM ops_table UNION SELECT driver, path FROM site WHERE driver <> ''"
+    )
+    found = sorted({row["driver"] for row in rows if below(row["path"], within)})
+    if within and not found:
+        raise InputError(f"{named}: no driver has code there that the contract speaks of")
+    return found
 
 
 def _group(store: "Store", driver: str) -> str:

@@ -198,7 +198,9 @@ def tree_and_paths(named: Sequence[str], gone: bool = False) -> "tuple[Folder, l
             full = here if here.is_relative_to(tree.root) else full
         full = Path(os.path.realpath(full))
         if not full.is_relative_to(tree.root):
-            raise InputError(f"{path}: not in the kernel tree {tree.root}")
+            raise InputError(
+                f"{path}: not in the kernel tree {tree.root} (patches are named with --patch)"
+            )
         within.append(str(full.relative_to(tree.root)))
     return tree, within
 

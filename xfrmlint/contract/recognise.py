@@ -154,7 +154,7 @@ def refuse_stubs(reader: Reader) -> None:
     whole = XSO in reader.types.fields_named(STATE, XFRM)
     for header, struct in ((XFRM, STATE), *([(NETDEVICE, OPS)] if whole else ())):
         # Before the first commit there is no header.
-        there = bool(reader.corpus.data(header))
+        there = reader.corpus.tree.is_file(header)
         if there and reader.corpus.find("struct", struct.split()[-1], header) is None:
             raise InputError(
                 f"{header}: neither it nor what it includes declares {struct}, as a kernel's does; "

@@ -78,9 +78,14 @@ def message_of(proof: Proof, contract: Contract) -> Iterator[str]:
             yield ""
             yield from _wrapped(chain, "  ", "    ")
         yield ""
+        promises = any(promise.encode() in edit.text for edit in plan.edits)
         yield from _wrapped(
-            f"Ask {contract.asks}() instead, for the device that the packet is on, and promise so "
-            f"with {promise}, for an owner to hand states on:"
+            f"Ask {contract.asks}() instead, for the device that the packet is on, "
+            + (
+                f"and promise so with {promise}, for an owner to hand states on:"
+                if promises
+                else f"as {promise} promises already:"
+            )
         )
     yield ""
     for does in plan.does:

@@ -28,8 +28,10 @@ _ENTRY = re.compile(
     rb"\s+ctime: (\d+):(\d+)\s+mtime: (\d+):(\d+)\s+dev: \d+\s+ino: (\d+)"
     rb"\s+uid: \d+\s+gid: \d+\s+size: (\d+)\s+flags: ([0-9a-f]+)\n"
 )
-# CE_VALID and CE_SKIP_WORKTREE (read-cache.h): the folder's file isn't to be looked at.
-NOT_LOOKED_AT = 0x8000 | 0x40000000
+# CE_SKIP_WORKTREE (read-cache.h): of a sparse checkout's index, not in the folder.
+SKIPPED = 0x40000000
+# With CE_VALID: the folder's file isn't to be looked at.
+NOT_LOOKED_AT = 0x8000 | SKIPPED
 _WORD = 0xFFFFFFFF
 _SECOND = 1_000_000_000
 

@@ -37,7 +37,7 @@ _FROM = re.compile(rb"From .*\d:\d\d:\d\d\s+(?:\S+\s+)?\d{2,4}\b")
 _MIME_FIELD = re.compile(rb"(?im)^content-[a-z-]+:[^\n]*(?:\n[ \t][^\n]*)*")
 _MULTIPART = re.compile(rb"(?i)content-type:\s*multipart/")
 _FLOWED = re.compile(r"""(?i);\s*format\s*=\s*"?flowed""")
-_ATTACHED = re.compile(r"\.(?:patch|diff|mbox|eml)$", re.I)
+ATTACHED = re.compile(r"\.(?:patch|diff|mbox|mbx|eml)(?:\.gz)?$", re.I)
 
 _REPLY = re.compile(r"\s*(?:re|aw|fwd?)\s*:\s*", re.I)
 _BRACKETS = re.compile(r"\s*\[([^\]]*)\]\s*")
@@ -194,7 +194,7 @@ def _may_hold_a_diff(part: Message) -> bool:
         named = part.get_filename("") or ""
     except (ValueError, LookupError):
         named = ""
-    return part.get_content_maintype() == "text" or _ATTACHED.search(named) is not None
+    return part.get_content_maintype() == "text" or ATTACHED.search(named) is not None
 
 
 def _decoded(part: Message, text: Text, name: str) -> Text:

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xfrmlint.errors import InputError
-from xfrmlint.git.mail import LARGEST, Mail, Text, mails_of
+from xfrmlint.git.mail import ATTACHED, LARGEST, Mail, Text, mails_of
 
 # What is said of a mail that breaks its lines.
 FLOWED = "; the mail is format=flowed, which breaks patches: git send-email sends them whole"
 
 
 class NoPatch(InputError):
-    """What should hold a patch holds none."""
+    """What should hold a patch holds none. is_cover: it is the letter that goes before a series."""
+
+    is_cover = False
 
 
 class Line(NamedTuple):
@@ -93,7 +95,7 @@ def series_of(data: bytes, name: str) -> tuple[Patch, ...]:
 
 
 def series_at(path: Path) -> tuple[Patch, ...]:
-    """Return the patches of a file, of a maildir, or of a folder of *.patch files.
+    """Return the patches of a file, of a maildir, or of a folder of patches and mailboxes.
 
     Raises InputError as series_of() does, and where something can't be read.
     """
@@ -101,25 +103,44 @@ def series_at(path: Path) -> tuple[Patch, ...]:
         return series_of(_read(path, LARGEST), str(path))
     mails: list[tuple[str, Mail]] = []
     left = LARGEST
-    for file in _files_in(path):
+    files, others = _files_in(path)
+    for file in files:
         data = _read(file, left)
         left -= len(data)
         mails += [(str(file), mail) for mail in mails_of(data, str(file))]
+    if not files and others:
+        count = f"{others} other file{'s' * (others != 1)}"
+        raise NoPatch(f"{path}: no patch found: {count}, and none is called *.patch or *.mbox")
     return _series(mails, str(path))
 
 
-def _files_in(folder: Path) -> list[Path]:
+def is_patch(path: Path) -> bool:
+    """Tell whether a file is a patch, or a mail that may hold one: by its name or by its text."""
+    try:
+        return bool(ATTACHED.search(path.name) or _DIFF.search(_read(path, LARGEST)))
+    except InputError:
+        return False
+
+
+def _files_in(folder: Path) -> tuple[list[Path], int]:
+    """Return the files of a folder that may hold patches, and how many others it has."""
     boxes = [folder / box for box in ("new", "cur") if (folder / box).is_dir()]
+    # Each box is a folder of mails that have no more than a name.
+    boxes = boxes or [folder] * (folder.name in ("new", "cur"))
     found: list[Path] = []
+    others = 0
     try:
         for box in boxes or [folder]:
             with os.scandir(box) as entries:
                 names = [entry.name for entry in entries if entry.is_file()]
-            found += [box / n for n in names if boxes or n.endswith(".patch")]
+            kept = [n for n in names if boxes or n.endswith(".patch")]
+            kept = kept or [n for n in names if ATTACHED.search(n)]
+            found += [box / n for n in kept]
+            others += len(names) - len(kept)
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror}") from None
     # As git mailsplit orders a maildir: 9 stands before 10.
-    return sorted(found, key=lambda file: (_natural(file.name), str(file)))
+    return sorted(found, key=lambda file: (_natural(file.name), str(file))), others
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
@@ -136,9 +157,25 @@ def _read(path: Path, most: int) -> bytes:
         raise InputError(f"{path}: {error.strerror}") from None
     except ValueError:
         raise InputError(f"{path}: no such file") from None
+    data = unpacked(data, most)
     if len(data) > most:
         raise InputError(f"{path}: larger than {LARGEST >> 20} MiB")
     return data
+
+
+def unpacked(data: bytes, most: int = LARGEST) -> bytes:
+    """Return what gzip packed, as lore.kernel.org gives a thread, or other data as it is.
+
+    Of more than `most` bytes one more is unpacked. Damaged data is returned as it is.
+    """
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    import zlib
+
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data, most + 1)
+    except zlib.error:
+        return data
 
 
 class _Sent(NamedTuple):
@@ -160,7 +197,9 @@ def _series(mails: Sequence[tuple[str, Mail]], name: str) -> tuple[Patch, ...]:
     sent = _with_changes(m for m in kept if not m[1].reply)
     sent = sent or _with_changes(m for m in kept if m[1].reply)
     if not sent:
-        raise NoPatch(f"{name}: no patch found{_why_none(mails)}")
+        error = NoPatch(f"{name}: no patch found{_why_none(mails)}")
+        error.is_cover = bool(once) and not kept
+        raise error
     base = _base_of(mail for _, mail in once.values())
     return tuple(
         Patch(
@@ -236,6 +275,7 @@ def _twice(ordered: Sequence[_Sent]) -> _Sent | None:
 _START = re.compile(rb"diff -|Index: |--- \S|---\s*$")
 # Of git, of diff -u, of a merge (--cc, --combined); and a hunk, which none of them may lack.
 _HEADS = (b"diff --git ", b"--- ", b"diff --cc ", b"diff --combined ", b"@@ -")
+_DIFF = re.compile(rb"^(?:diff --git |--- \S[^\n]*\n\+\+\+ \S[^\n]*\n@@ -)", re.M)
 _HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 _FIELD = re.compile(
     rb"((?:old|new|deleted file|new file) mode|(?:copy|rename) (?:from|to)"

@@ -62,12 +62,16 @@ class Changed(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """A commit by its full name, its first parent's (empty for a root), and its subject."""
+    """A commit by its full name, its first parent's (empty for a root), and its subject.
+
+    others: a merge's other parents. in_range: whether what these brought is asked for, too.
+    """
 
     commit: str
     parent: str
     subject: str
-    merge: bool = False
+    others: tuple[str, ...] = ()
+    in_range: bool = False
 
 
 class Repository:
@@ -177,41 +181,49 @@ class Repository:
 
     def commit(self, revision: str) -> str:
         """Return a revision's full commit name; raises InputError for one that is none."""
+        ask = ("rev-parse", "--verify", "--end-of-options")
         try:
-            return self._asked(
-                "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}"
-            ).strip()
+            # The text of `:/text` goes on to the end.
+            found = self._asked(*ask, revision).strip() if ":/" in revision else revision
+            return self._asked(*ask, f"{found}^{{commit}}").strip()
         except InputError as error:
-            raise InputError(f"{revision}: no such commit ({error})") from None
+            why = "" if "Needed a single revision" in str(error) else f" ({error})"
+            raise InputError(f"{revision}: no such commit{why}") from None
 
     def revisions(self, asked: str) -> list[Revision]:
         """Return the commits that REV, A..B or REV-COUNT mean, oldest first.
 
-        Merges are left out of several; one that is named is what it brings to its first parent.
+        REV-COUNT leaves merges out, as in checkpatch. One that is named is what it brings to its
+        first parent.
         """
-        several = ["--no-merges"]
+        try:
+            return self._revisions(asked)
+        except InputError as error:
+            raise InputError(f"{error}; --git takes REV, A..B or REV-COUNT") from None
+
+    def _revisions(self, asked: str) -> list[Revision]:
         counted = _COUNTED.match(asked)
-        if ".." in asked:
+        # A^!: A without its parents.
+        asked = asked.removesuffix("^!")
+        if ".." in asked and not asked.startswith(":/"):
             first, _, last = asked.partition("..")
             span = [f"^{self.commit(first or 'HEAD')}", self.commit(last.lstrip(".") or "HEAD")]
-            limits: list[str] = []
+            limits = []
         elif counted is not None and not self._is_commit(asked):
             # As checkpatch -g takes it: the last COUNT commits.
             span = [self.commit(counted["revision"])]
-            limits = [f"--max-count={counted['count']}"]
+            limits = ["--no-merges", f"--max-count={counted['count']}"]
         else:
             span = [self.commit(asked)]
-            several, limits = [], ["--max-count=1"]
-        listed = self._borrowed(
-            "rev-list", "--reverse", "--parents", *several, *limits, *span
-        ).decode()
+            limits = ["--max-count=1"]
+        listed = self._borrowed("rev-list", "--reverse", "--parents", *limits, *span).decode()
         found = []
         for line in listed.splitlines():
             name, *parents = line.split()
-            first = parents[0] if parents else ""
-            found.append(Revision(name, first, self.subject(name), len(parents) > 1))
+            first, others = parents[0] if parents else "", tuple(parents[1:])
+            found.append(Revision(name, first, self.subject(name), others, not limits))
         if not found:
-            raise InputError(f"{asked}: no commits in there (merges are not looked at)")
+            raise InputError(f"{asked}: no commits in there")
         return found
 
     def _is_commit(self, revision: str) -> bool:

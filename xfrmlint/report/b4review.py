@@ -26,11 +26,14 @@ def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
         if counts[level]
     ]
     unknown = ["\n".join(not_analysed(report))] if report.unknown else []
+    missed = sum(row.matters for row in report.unknown)
+    if missed:
+        said.append(f"{missed} place{'s' * (missed != 1)} not analysed")
     yield from json.portable(
         [
             {
                 "tool": "xfrmlint",
-                "status": "fail" if counts["ERROR"] else "warn" if shown else "pass",
+                "status": "fail" if counts["ERROR"] else "warn" if said else "pass",
                 "summary": ", ".join(said) or "passed all checks",
                 "url": home(),
                 "details": "\n\n".join([*map(details, in_order(shown)), *unknown]),

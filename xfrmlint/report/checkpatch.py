@@ -205,7 +205,7 @@ def _changes(changes: "Sequence[ChangeReport]", whole: Report, options: Options)
     quiet = options.quiet + options.terse
     found = [told.finding for change in changes for told in change.told]
     for change in changes:
-        if options.mailback and not change.told:
+        if options.mailback and not change.told and not change.unseen:
             continue
         yield from _change(change, len(changes) > 1, options)
     if not quiet and (found or not options.mailback):
@@ -220,11 +220,13 @@ def _change(change: "ChangeReport", headed: bool, options: Options) -> Iterator[
     for told in change.told:
         yield from _told(told, change.step.name, options)
     findings = [told.finding for told in change.told]
-    if options.summary and (findings or not quiet):
+    # That a finding can't be seen any more is told, however quiet.
+    if change.unseen or (options.summary and (findings or not quiet)):
         fixed = f", {len(change.fixed)} fixed" if change.fixed else ""
+        unseen = f", {len(change.unseen)} no longer known" if change.unseen else ""
         paths = [*change.step.changed, *(finding.path for finding in findings)]
-        yield _total(findings, paths, change.step.lines, options) + fixed
-    if not quiet or options.unknown:
+        yield _total(findings, paths, change.step.lines, options) + fixed + unseen
+    if change.unseen or not quiet or options.unknown:
         yield from _unknown_notes(change.report, options)
     if quiet:
         return

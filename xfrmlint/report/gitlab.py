@@ -7,7 +7,7 @@ lib/gitlab/ci/reports/codequality_reports.rb of GitLab.
 
 from collections.abc import Iterator, Sequence
 
-from xfrmlint.findings import Finding, Report, in_order
+from xfrmlint.findings import Finding, Report, worst_of_each
 from xfrmlint.report import json
 
 _SEVERITIES = {"ERROR": "major", "WARNING": "minor", "CHECK": "info"}
@@ -24,6 +24,6 @@ def render(report: Report, shown: Sequence[Finding]) -> Iterator[str]:
                 "severity": _SEVERITIES[finding.level],
                 "location": {"path": finding.path, "lines": {"begin": finding.line}},
             }
-            for finding in in_order(shown)
+            for finding in worst_of_each(shown)
         ]
     )

@@ -128,6 +128,7 @@ def _change(change: "ChangeReport", name: str) -> dict[str, Any]:
         "title": change.step.title,
         "new": sum(told.new for told in change.told),
         "fixed": len(change.fixed),
+        "no_longer_known": len(change.unseen),
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xfrmlint import __version__
-from xfrmlint.findings import Finding, Hop, Report, Unknown, identity, in_order
+from xfrmlint.findings import Finding, Hop, Report, Unknown, identity, worst_of_each
 from xfrmlint.report import json
 from xfrmlint.report.checkpatch import steps
 from xfrmlint.report.home import home, page_of
@@ -62,7 +62,7 @@ def render(
                 "toolExecutionNotifications": [_unknown(row) for row in sorted(report.unknown)],
             }
         ],
-        "results": [_result(finding, numbers, fixes or {}) for finding in in_order(shown)],
+        "results": [_result(finding, numbers, fixes or {}) for finding in worst_of_each(shown)],
         "properties": {"treeVersion": report.version, "contract": report.contract},
     }
     yield from json.portable({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})

@@ -270,16 +270,24 @@ def _is_regular(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
+def _has(folder: Path, name: str) -> bool:
+    try:
+        return (folder / name).exists()
+    except OSError:
+        # A working directory that nobody may look into lies in a tree nevertheless.
+        return False
+
+
 def is_tree(folder: Path) -> bool:
     """Tell whether a folder is meant as a kernel tree: it has at least one of a tree's marks."""
-    marks = sum((folder / mark).exists() for mark in _LANDMARKS)
+    marks = sum(_has(folder, mark) for mark in _LANDMARKS)
     return marks == len(_LANDMARKS) or (marks > 0 and not tree_around(folder.absolute().parent))
 
 
 def tree_around(start: Path) -> Path | None:
     """Return the nearest folder, from `start` (absolute) upwards, that looks like a kernel tree."""
     for root in (start, *start.parents):
-        if all((root / mark).exists() for mark in _LANDMARKS) and (root / "drivers/net").is_dir():
+        if all(_has(root, mark) for mark in (*_LANDMARKS, "drivers/net")):
             return root
     return None
 
@@ -330,9 +338,22 @@ def _way_out(start: Path) -> str:
     for root in (start, *start.parents):
         if all((root / name).exists() for name in ("HEAD", "objects", "refs")):
             return "; it is a bare repository: git worktree add ../linux HEAD makes a tree"
-        if (root / ".git/info/sparse-checkout").exists():
+        if is_sparse(root):
             return "; the checkout is sparse: git sparse-checkout add include net drivers"
     return ""
+
+
+def is_sparse(root: Path) -> bool:
+    """Tell whether a repository has a list of what it checks out."""
+    git = root / ".git"
+    try:
+        if git.is_file():
+            # A work tree of its own: `gitdir: PATH`.
+            with open(git, "rb") as file:
+                git = root / os.fsdecode(file.read(4096).removeprefix(b"gitdir:").strip())
+        return (git / "info/sparse-checkout").exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _checked(root: Path, named: str) -> Folder:

@@ -1,5 +1,6 @@
 """A tree's own settings: `.xfrmlint.toml` at its top."""
 
+import os
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -8,7 +9,8 @@ from typing import Any, NamedTuple
 from xfrmlint.contract.revisions import NO_NAMES, Names, names_in
 from xfrmlint.errors import InputError
 from xfrmlint.findings import LEVELS, Finding, Report
-from xfrmlint.tree import Tree, Unreadable
+from xfrmlint.tree import ABSENT, Tree, Unreadable
+from xfrmlint.tree.folder import Folder
 
 NAME = ".xfrmlint.toml"
 OFF = "OFF"
@@ -67,7 +69,9 @@ def _settings(tree: Tree) -> bytes | None:
     try:
         return tree.read(NAME)
     except Unreadable as error:
-        if not tree.is_file(NAME):
+        # A link that leads nowhere is not nothing.
+        linked = isinstance(tree, Folder) and os.path.islink(tree.root / NAME)
+        if str(error) == ABSENT and not linked:
             return None
         raise InputError(f"{tree.name}: {NAME}: {error}") from None
 
