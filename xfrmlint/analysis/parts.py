@@ -30,7 +30,7 @@ from xfrmlint.contract.words import (
 )
 from xfrmlint.errors import InputError, nesting_named
 from xfrmlint.kernel.kbuild import Module
-from xfrmlint.kernel.places import HEADERS, is_core, part_of
+from xfrmlint.kernel.places import COMMON, HEADERS, is_core, part_of
 from xfrmlint.kernel.release import Release
 from xfrmlint.tree import Tree
 
@@ -175,9 +175,10 @@ class _Tie(NamedTuple):
 
 
 def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
-    """Return what ties modules that have no ops table to drivers that have one.
+    """Return what ties modules to drivers that have an ops table.
 
-    Such a module fills a struct of function pointers, and the driver calls through it.
+    Such a module fills a struct of function pointers, and the driver calls through it. One that has
+    a table itself includes the header from the driver's folder, or one below include/ with tables.
     """
     corpus, tree = reader.corpus, reader.corpus.tree
     sources = [path for path in paths if path.endswith(".c") and not is_core(path)]
@@ -185,12 +186,14 @@ def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
     found = []
     with_table: dict[object, bool] = {}
     for path in sources:
-        if path in tabled or any(
-            _has_one(module, tabled, with_table) for module in reader.universe.modules(path)
-        ):
-            continue
-        tags = set(_TAGS.findall(corpus.data(path)))
-        for header in sorted(_included(reader, path) - {XFRM, path}):
+        modules = reader.universe.modules(path)
+        headers = _included(reader, path) - {XFRM, path}
+        filling = [path]
+        if path in tabled or any(_has_one(module, tabled, with_table) for module in modules):
+            headers = {one for one in headers if _is_anothers(reader, one, path)}
+            filling = [source for module in modules for source in module.sources] if headers else []
+        tags = {tag for source in filling for tag in _TAGS.findall(corpus.data(source))}
+        for header in sorted(headers):
             called = "|".join(sorted(_pointers(reader, header, tags)))
             name = re.escape(posixpath.basename(header))
             users = tree.search(rf'include\s*["<]([^">]*/)?{name}[">]') if called else ()
@@ -203,6 +206,14 @@ def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
             if callers:
                 found.append(_Tie(header, frozenset(map(part_of, [path, *callers]))))
     return found
+
+
+def _is_anothers(reader: Reader, header: str, path: str) -> bool:
+    """Tell whether a header is of another part than a source, and no header of the kernel's."""
+    if part_of(header) in (part_of(path), HEADERS):
+        found = header.startswith("include/") and header not in COMMON
+        return found and _TABLE.search(reader.corpus.data(header)) is not None
+    return not is_core(header)
 
 
 def _has_one(module: Module, of: Set[str], known: dict[object, bool]) -> bool:
