@@ -108,6 +108,7 @@ class Corpus:
         self._beginnings = Beginnings(self)
         self._plain: dict[str, bytes] = {}
         self._units: dict[str, Unit] = {}
+        self._given: dict[str, dict[str, str]] = {}
         self._includes: dict[str, list[str]] = {}
         self._macros_of_files: dict[str, list[tuple[bytes, bytes, bool]]] = {}
         self._closures: dict[str, tuple[list[str], Iterator[str]]] = {}
@@ -160,17 +161,26 @@ class Corpus:
 
     def given(self, path: str) -> dict[str, str]:
         """Return what the compiler is told that names are in a file, whoever includes it."""
-        found = self.kbuild.options(path).defines
-        told = [one.defines for one in self.told(path)] if found else []
-        return {n: v for n, v in found.items() if all(one.get(n) == v for one in told)}
+        if path not in self._given:
+            found = self._given[path] = self.kbuild.options(path).defines
+            told = [self.given(user) for user in self._includers(path)] if found else []
+            self._given[path] = {
+                name: text
+                for name, text in found.items()
+                if all(one.get(name) == text for one in told)
+            }
+        return self._given[path]
 
     def told(self, path: str) -> list[Options]:
         """Return what the compiler is told for a source, or for each that may include a header."""
-        users: Sequence[str] = [path]
-        if not path.endswith(".c"):
-            name = re.escape(posixpath.basename(path))
-            users = self.tree.search(rf"include.*\b{name}\b", [vendor(path)])
-        return [self.kbuild.options(user) for user in users]
+        return [self.kbuild.options(one) for one in self._includers(path) or [path]]
+
+    def _includers(self, path: str) -> Sequence[str]:
+        """Return the files that may include a header."""
+        if path.endswith(".c"):
+            return []
+        name = re.escape(posixpath.basename(path))
+        return self.tree.search(rf"include.*\b{name}\b", [vendor(path)])
 
     def release_for(self, data: bytes) -> Release | None:
         """Return the tree's version if a file's text can ask for it."""

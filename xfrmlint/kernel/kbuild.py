@@ -19,6 +19,7 @@ _OPTION = re.compile(r"-([DU])(\w+)(?:=(.*))?")
 _FOLDER = re.compile(r"-I\s*(\S+)")
 _FORCED = re.compile(r"-include\s+(\S+)")
 _FLAGS = ("ccflags-y", "subdir-ccflags-y", "EXTRA_CFLAGS")
+_OF_ANY = re.compile(r"CFLAGS_(?!REMOVE_).+\.o")
 _REMOVED = ("ccflags-remove-y",)
 
 
@@ -57,6 +58,7 @@ class Kbuild:
         self._linked: dict[str, list[Module]] = {}
         self._include_folders: dict[str, list[str]] = {}
         self._options: dict[str, Options] = {}
+        self._same: dict[str, bool] = {}
 
     def modules_of(self, source: str) -> list[Module]:
         """Return the modules into which a .c file is linked; empty if no Makefile says."""
@@ -84,8 +86,9 @@ class Kbuild:
 
         Where a vendor's topmost Makefile is lost the folders above the file stand in for them.
         """
-        if source in self._include_folders:
-            return self._include_folders[source]
+        key = self._alike(source)
+        if key in self._include_folders:
+            return self._include_folders[key]
         found: list[str] = []
         above, top = [], vendor(source)
         names: tuple[str, ...] = _FLAGS
@@ -98,12 +101,13 @@ class Kbuild:
                 above.append(posixpath.dirname(folder))
         if above and not self._makefile(top).found:
             found += above
-        self._include_folders[source] = list(dict.fromkeys(found))
-        return self._include_folders[source]
+        self._include_folders[key] = list(dict.fromkeys(found))
+        return self._include_folders[key]
 
     def options(self, source: str) -> Options:
         """Return what a file's Makefiles tell the compiler, whatever is configured."""
-        if source not in self._options:
+        key = self._alike(source)
+        if key not in self._options:
             given: list[str] = []
             every: list[str] = []
             sure: list[str] = []
@@ -113,7 +117,10 @@ class Kbuild:
                 makefile = self._makefile(folder)
                 names: Iterable[str] = ("subdir-ccflags-y",)
                 if folder == own or self._is_linked_in(source, folder):
-                    names = (*_FLAGS, _of_one(source, folder))
+                    # A header may be one of any object.
+                    one = [name for name in makefile.names() if _OF_ANY.fullmatch(name)]
+                    one = [_of_one(source, folder)] if source.endswith(".c") else one
+                    names = (*_FLAGS, *one)
                     removed = (*_REMOVED, _of_one(source, folder, "REMOVE_"))
                     every += ["-U" + w[2:] for n in removed for w in makefile.words(n)]
                 for name in names:
@@ -123,13 +130,26 @@ class Kbuild:
                     sure += _forced(makefile, certain)
                     forced += _forced(makefile, words)
             told = _defined(given, every)
-            self._options[source] = Options(
+            self._options[key] = Options(
                 {name: text for name, text in told.items() if text is not None},
                 {name for name, text in told.items() if text is None},
                 [path for path in dict.fromkeys(sure) if path],
                 [path for path in dict.fromkeys(forced) if not path or path not in sure],
             )
-        return self._options[source]
+        return self._options[key]
+
+    def _alike(self, source: str) -> str:
+        """Return the folder of a file if all in it are told the same, else the file."""
+        folder = posixpath.dirname(source)
+        if folder not in self._same:
+            above = [*_upwards(folder)]
+            linked = (s for one in above[1:] for m in self._read_modules(one) for s in m.sources)
+            names = (name for one in above for name in self._makefile(one).names())
+            self._same[folder] = not (
+                any(posixpath.dirname(one) == folder for one in linked)
+                or any(name.startswith("CFLAGS_") for name in names)
+            )
+        return folder if self._same[folder] else source
 
     def _is_linked_in(self, source: str, folder: str) -> bool:
         """Tell whether a folder's Makefile links a source of a folder below it."""
