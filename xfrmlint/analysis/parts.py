@@ -1,7 +1,9 @@
 """A tree cut into parts that can be analysed each by itself: a driver's folder is one.
 
 Modules of a vendor's folder call each other, share headers and hand states to each other's ops
-tables; between such folders there is nothing but the kernel's own interfaces.
+tables; between such folders there is nothing but the kernel's own interfaces. A text that several
+modules include is compiled in each of them, and says there what that one has defined: they are read
+apart.
 """
 
 import posixpath
@@ -14,6 +16,7 @@ from xfrmlint.analysis.part import Part, Plan
 from xfrmlint.c.corpus import Corpus, Memo
 from xfrmlint.c.definitions import definition_in
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.templates import is_template, lists
 from xfrmlint.c.unit import Unit
 from xfrmlint.contract.behaviour import own_states
 from xfrmlint.contract.recognise import recognise, refuse_strange_names, refuse_stubs
@@ -271,7 +274,38 @@ def _parts(
     for own in sorted(
         tuple(sorted(group)) for group in {id(g): g for g in groups.values()}.values()
     ):
-        yield Part(own, tuple(sorted(path for folder in own for path in lying.get(folder, ()))))
+        paths = sorted(path for folder in own for path in lying.get(folder, ()))
+        yield from _apart(reader, Part(own, tuple(paths)))
+
+
+def _apart(reader: Reader, part: Part) -> list[Part]:
+    """Return a part for each of the modules that include the same text; the first has the rest.
+
+    Modules that call each other by their names stay together.
+    """
+    corpus, universe = reader.corpus, reader.universe
+    universe.home = part.folders
+    sharing: dict[str, Module] = {}
+    # No search finds what is called neither .c nor .h.
+    others = {file for path in part.paths for file in lists(corpus, path)}
+    for path in (*part.paths, *sorted(others)):
+        known = bool(corpus.kbuild.modules_of(path))
+        included = is_template(path, corpus.data(path), known)
+        modules = universe.modules(path) if included else ()
+        if len(modules) > 1:
+            sharing |= {module.name: module for module in modules}
+    sources = {name: {*module.sources} for name, module in sharing.items()}
+    every = set().union(*sources.values())
+    if not every or any(b"EXPORT_SYMBOL" in corpus.data(source) for source in every):
+        return [part]
+    found: list[Part] = []
+    for own in sources.values():
+        without = every - own
+        linked = {p for p in part.paths if p.endswith(".c") and corpus.kbuild.modules_of(p)}
+        left = without | (linked - own if found else set())
+        paths = tuple(path for path in part.paths if path not in left)
+        found.append(Part(part.folders, paths, tuple(sorted(without))))
+    return found
 
 
 def _candidates(
