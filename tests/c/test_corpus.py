@@ -177,6 +177,10 @@ NEVER = (
     "#if !SINCE(9)\nint c;\n#else\n"
     "#undef LINUX_VERSION_CODE\n#define LINUX_VERSION_CODE KERNEL_VERSION(5, 0, 0)\n#endif\n"
 )
+ANOTHERS = (
+    "#ifdef Q\n#if Q > 8\n#define N\n#endif\n#else\n"
+    "#if LINUX_VERSION_CODE >= KERNEL_VERSION({}, 0, 0)\n#define N\n#endif\n#endif\n"
+)
 OLD = "#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 0, 0)\n#define OLD\n#endif\n"
 
 
@@ -236,6 +240,54 @@ KERNELS = (
         ),
         pytest.param(
             {"c.h": OLD, "d.h": "#include <k.h>\n"}, "defined(OLD)", "ab", id="by the kernel"
+        ),
+        pytest.param({"c.h": ANOTHERS.format(6)}, "defined(N)", "a", id="not another kernel's"),
+        pytest.param({"c.h": ANOTHERS.format(9)}, "defined(N)", "b", id="nor a later one's"),
+        pytest.param(
+            {"c.h": ANOTHERS.format(6)}, "SINCE(6) && !defined(OWN)", "ab", id="SINCE is none"
+        ),
+        pytest.param(
+            {"c.h": SINCE}, "SINCE(6) && !defined(OWN)", "a", id="beside what asks for the version"
+        ),
+        pytest.param({"c.h": SINCE}, "SINCE(6) || OWN > 3", "a", id="or a number beside it"),
+        pytest.param({"c.h": SINCE}, "SINCE(9) || OWN > 3", "b", id="which nobody has"),
+        pytest.param({"c.h": SINCE}, "defined(OWN)", "ab", id="an option of its own"),
+        pytest.param({"c.h": SINCE}, "SINCE(6) && !defined(CONFIG_O)", "ab", id="the kernel's"),
+        pytest.param(
+            {"c.h": ANOTHERS.format(6), "include/q.h": "#define Q 8\n"},
+            "defined(N)",
+            "ab",
+            id="the tree has one",
+        ),
+        pytest.param(
+            {"c.h": ANOTHERS.format(6), "/Makefile": "VERSION = 7\nx = echo '#define Q 8'\n"},
+            "defined(N)",
+            "ab",
+            id="it writes one",
+        ),
+        pytest.param(
+            {"c.h": ANOTHERS.format(6), "Makefile": "ccflags-$(CONFIG_R) += -DQ=9\n"},
+            "defined(N)",
+            "ab",
+            id="it can be told",
+        ),
+        pytest.param(
+            {"c.h": ANOTHERS.format(6), "Makefile": "ccflags-y += $(shell ./flags)\n"},
+            "defined(N)",
+            "ab",
+            id="what is told is not known",
+        ),
+        pytest.param(
+            {"c.h": ANOTHERS.format(6), "d.h": '#include "generated.h"\n'},
+            "SINCE(6) && defined(N)",
+            "ab",
+            id="a header is lost",
+        ),
+        pytest.param(
+            {"c.h": '#include "generated.h"\n' + ANOTHERS.format(6)},
+            "defined(N)",
+            "ab",
+            id="one that could define it",
         ),
         pytest.param({"c.h": "#define N 0\n"}, "N", "b", id="a number"),
         pytest.param({"c.h": "#define N PAGE_SIZE\n"}, "N > 5", "ab", id="of what is not known"),
@@ -347,7 +399,7 @@ def names(files: dict[str, str]) -> list[list[str]]:
             id="a guard",
         ),
         pytest.param(
-            "#define N f\n{0}{0}", "int N(void) { return 0; }\n", ["N"], id="the same both times"
+            "#define N f\n{0}{0}", "int N(void) { return 0; }\n", ["f"], id="the same both times"
         ),
     ],
 )

@@ -512,38 +512,69 @@ def test_modules(text: str, tmp_path: Path) -> None:
     ("text", "wanted"),
     [
         ("", {}),
-        ("ccflags-y := -DA -DB=2 -Wall -I$(src)", {"A": 1, "B": 2}),
-        ("ccflags-y += -DA\nEXTRA_CFLAGS += -DB", {"A": 1, "B": 1}),
-        ("subdir-ccflags-y += -DA", {"A": 1}),
-        ("CFLAGS_a.o += -DA\nasflags-y += -DB", {}),
+        ("ccflags-y := -DA -DB=2 -Wall -I$(src)", {"A": "1", "B": "2"}),
+        ("ccflags-y += -DA\nEXTRA_CFLAGS += -DB", {"A": "1", "B": "1"}),
+        ("subdir-ccflags-y += -DA", {"A": "1"}),
+        ("CFLAGS_b.o += -DA\nasflags-y += -DB", {}),
+        ("CFLAGS_a.o += -DA", {"A": "1"}),
+        ("CFLAGS_a.o += -DA=b", {"A": "b"}),
+        ("CFLAGS_a.o += -DA=\"'b'\"", {}),
+        ("ccflags-y += -DA -DB\nCFLAGS_REMOVE_a.o := -DA", {"B": "1"}),
+        ("ccflags-y += -DA -DB\nCFLAGS_REMOVE_b.o := -DA", {"A": "1", "B": "1"}),
+        ("subdir-ccflags-y += -DA -DB\nccflags-remove-y := -DB", {"A": "1"}),
         # An option, a condition or somebody else decides.
+        ("CFLAGS_a.o-$(CONFIG_A) += -DA", {}),
+        ("ifdef X\nCFLAGS_a.o := -DA\nendif", {}),
         ("ccflags-$(CONFIG_A) += -DA", {}),
-        ("ifeq ($(X),y)\nccflags-y += -DA\nendif\nccflags-y += -DB", {"B": 1}),
+        ("ifeq ($(X),y)\nccflags-y += -DA\nendif\nccflags-y += -DB", {"B": "1"}),
         ("ifdef X\nF := -DA\nendif\nccflags-y += $(F)", {}),
         ("ccflags-y += $(if $(X),-DA)", {}),
         ("ccflags-y := -DA\nifdef X\nccflags-y := -DB\nendif", {}),
         ("ccflags-y ?= -DA", {}),
-        ("ccflags-y += -DA\nccflags-y := -DB", {"B": 1}),
+        ("ccflags-y += -DA\nccflags-y := -DB", {"B": "1"}),
         ("ccflags-y += -DA\nccflags-$(X) += -UA", {}),
         ("ccflags-y += -DA=1\nccflags-$(X) += -DA=2", {}),
-        ("ccflags-y += -DA=$(X) -DB=b", {}),
+        ("ccflags-y += -DA=$(X) -DB=b", {"B": "b"}),
         ("ifdef X\ninclude flags.mk\nendif", {}),
-        ("include flags.mk", {"C": 1}),
+        ("include flags.mk", {"C": "1"}),
     ],
 )
-def test_what_the_compiler_is_told(text: str, wanted: dict[str, int]) -> None:
+def test_what_the_compiler_is_told(text: str, wanted: dict[str, str]) -> None:
     files = {"drivers/net/a/Makefile": text, "drivers/net/a/flags.mk": "ccflags-y += -DC\n"}
-    assert Kbuild(memory(files)).defines("drivers/net/a/a.c") == wanted
+    assert Kbuild(memory(files)).options("drivers/net/a/a.c").defines == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "sure", "maybe"),
+    [
+        ("ccflags-y += -I$(src)", [], []),
+        ("ccflags-y += -include $(src)/h.h", ["drivers/net/a/h.h"], []),
+        ("ccflags-y += -include $(srctree)/$(src)/h.h -Wall", ["drivers/net/a/h.h"], []),
+        ("ccflags-y += -include drivers/h.h", ["drivers/h.h"], []),
+        ("CFLAGS_a.o := -include ${src}/../h.h", ["drivers/net/h.h"], []),
+        ("CFLAGS_b.o := -include $(src)/h.h", [], []),
+        ("ccflags-$(CONFIG_A) += -include $(src)/h.h", [], ["drivers/net/a/h.h"]),
+        ("D := $(src)/gen\nccflags-y += -include $(D)/h.h", [], ["drivers/net/a/gen/h.h"]),
+        ("ccflags-y += -include $(X)/h.h -include /usr/h.h", [], [""]),
+        ("ccflags-y += $(shell cat flags)", [], [""]),
+        ("ccflags-y += -I$(X) -DA=$(X)", [], []),
+    ],
+)
+def test_what_is_taken_in_before_a_source(text: str, sure: list[str], maybe: list[str]) -> None:
+    found = Kbuild(memory({"drivers/net/a/Makefile": text})).options("drivers/net/a/a.c")
+    assert (found.forced, found.maybe) == (sure, maybe)
 
 
 def test_a_folder_gets_what_is_said_for_those_below() -> None:
     files = {
         "drivers/net/Makefile": "subdir-ccflags-y := -DA\nccflags-y := -DB",
-        "drivers/net/a/Makefile": "ccflags-y := -DC",
+        "drivers/net/a/Makefile": "ccflags-y := -DC\nobj-m += b/b.o\nCFLAGS_b/b.o := -DD",
     }
     kbuild = Kbuild(memory(files))
-    assert kbuild.defines("drivers/net/a/a.c") == {"A": 1, "C": 1}
-    assert kbuild.defines("drivers/net/a/b/b.c") == {"A": 1}
+    assert kbuild.options("drivers/net/a/a.c").defines == {"A": "1", "C": "1"}
+    # A Makefile speaks for what it links, wherever that lies.
+    assert kbuild.options("drivers/net/a/b/b.c").defines == {"A": "1", "C": "1", "D": "1"}
+    assert kbuild.options("drivers/net/a/b/c.c").defines == {"A": "1"}
 
 
 def test_a_chain_and_a_net_of_composites_end(tmp_path: Path) -> None:
@@ -688,7 +719,8 @@ FLAGS: dict[str, tuple[list[str], list[str]]] = {
     "b := -Idrivers/b\nccflags-y += $(b)": (["drivers/b"], ["drivers/b"]),
     "subdir-ccflags-y += -I$(src)": (["drivers/net/a"], ["drivers/net/a"]),
     "EXTRA_CFLAGS += -I$(src)": (["drivers/net/a"], []),
-    "CFLAGS_x.o := -I$(src)": ([], []),
+    "CFLAGS_x.o := -I$(src)": (["drivers/net/a"], []),
+    "CFLAGS_sub/x.o := -I$(src)": ([], ["drivers/net/a"]),
     "ccflags-y += -I/usr/include -I$(HOME)/x -I$(srctree)/$(B) -I": ([], []),
 }
 

@@ -20,13 +20,26 @@ static inline u32 ex_handle(struct xfrm_state *x, struct net_device *dev)
     ("makefile", "more", "types"),
     [
         ("ccflags-y += -DHAVE_RESOLVER\n", {}, []),
+        ("CFLAGS_example.o := -DHAVE_RESOLVER\n", {}, []),
+        ("CFLAGS_other.o := -DHAVE_RESOLVER\n", {}, ["DIRECT_OFFLOAD_HANDLE"]),
         ("", {}, ["DIRECT_OFFLOAD_HANDLE"]),
         ("ccflags-$(CONFIG_X) += -DHAVE_RESOLVER\n", {}, ["DIRECT_OFFLOAD_HANDLE"]),
-        # The header means something else to a source that is told nothing.
+        # The header means something else to a source of another module, or of this one.
+        (
+            "ccflags-y += -DHAVE_RESOLVER\nobj-m += sub/\n",
+            {"sub/more.c": '#include "../compat.h"\n', "sub/Makefile": "obj-m += more.o\n"},
+            [],
+        ),
+        (
+            "CFLAGS_example.o := -DHAVE_RESOLVER\nexample-y := example.o more.o\n",
+            {"more.c": '#include "compat.h"\n'},
+            ["DIRECT_OFFLOAD_HANDLE"],
+        ),
+        # A Makefile speaks for all that it links.
         (
             "ccflags-y += -DHAVE_RESOLVER\nexample-y := example.o sub/more.o\n",
             {"sub/more.c": '#include "../compat.h"\n'},
-            ["DIRECT_OFFLOAD_HANDLE"],
+            [],
         ),
     ],
 )
@@ -38,6 +51,55 @@ def test_what_makefiles_define_is_defined(
     files = {"example.c": text, "compat.h": COMPAT, **more}
     found = reported(files, makefile)
     assert [kind for kind, _ in found] == types
+
+
+@pytest.mark.parametrize(
+    ("makefile", "more", "types"),
+    [
+        ("ccflags-y += -include $(src)/told.h\n", {"told.h": "#define HAVE_RESOLVER\n"}, []),
+        (
+            "ccflags-y += -include $(src)/told.h\n",
+            {"told.h": '#include "more.h"\n', "more.h": "#define HAVE_RESOLVER\n"},
+            [],
+        ),
+        (
+            "CFLAGS_other.o += -include $(src)/told.h\n",
+            {"told.h": "#define HAVE_RESOLVER\n"},
+            ["DIRECT_OFFLOAD_HANDLE"],
+        ),
+        (
+            "ccflags-$(CONFIG_X) += -include $(src)/told.h\n",
+            {"told.h": "#define HAVE_RESOLVER\n"},
+            ["DIRECT_OFFLOAD_HANDLE"],
+        ),
+        (
+            "ccflags-y += -include $(src)/told.h\n",
+            {"told.h": "#define HAVE_OTHERS\n"},
+            ["DIRECT_OFFLOAD_HANDLE"],
+        ),
+    ],
+)
+def test_what_is_included_before_a_source_is_defined(
+    makefile: str, more: dict[str, str], types: list[str]
+) -> None:
+    text = driver(COMPAT, f"h = ex_handle(x, dev);\n\t{TESTED}")
+    found = reported({"example.c": text, **more}, makefile)
+    assert [kind for kind, _ in found] == types
+
+
+@pytest.mark.parametrize(
+    ("flags", "types"),
+    [
+        ("XFRMDEV_OPS_F_LOWER_HANDLE", []),
+        ("0", ["LOWER_HANDLE_FLAG_MISSING"]),
+    ],
+)
+def test_a_makefile_tells_the_flags(flags: str, types: list[str]) -> None:
+    text = driver("", f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}")
+    files = {"example.c": text.replace(".flags = XFRMDEV_OPS_F_LOWER_HANDLE", ".flags = EX_FLAGS")}
+    report = BASE.check(laid(files, f"obj-m += example.o\nccflags-y += -DEX_FLAGS={flags}\n"))
+    assert [f.type for f in report.findings] == types
+    assert [row.reason for row in report.unknown] == []
 
 
 TEMPLATE = """
@@ -212,12 +274,13 @@ int ex_rep_create(struct port *port)
         ("up", "rep->up = ex_peer(port);", [], False),
     ],
 )
+@pytest.mark.parametrize("name", ["kind.h", "kind.c"])
 def test_a_template_holds_the_tables_of_two_kinds_of_devices(
-    device: str, store: str, types: list[str], known: bool
+    device: str, store: str, types: list[str], known: bool, name: str
 ) -> None:
     files = {
         "kinds.h": KINDS_OF + "struct net_device *ex_peer(struct port *port);\n",
-        "kind.h": KINDS,
+        name: KINDS,
         "port.c": '#include "kinds.h"\nint ex_rep_create(struct port *port);\n' + PORT_OF,
         "rep.c": '#include "kinds.h"\n'
         "static struct net_device *ex_netdev(struct port *p) { return p->netdev; }\n"
@@ -225,7 +288,40 @@ def test_a_template_holds_the_tables_of_two_kinds_of_devices(
         "struct rep *ex_next(struct port *port);\n"
         + REP_OF.replace("DEVICE", device).replace("STORE", store),
     }
+    files = {one: text.replace('"kind.h"', f'"{name}"') for one, text in files.items()}
     report = BASE.check(laid(files, "obj-m += example.o\nexample-y := port.o rep.o\n"))
     assert [f.type for f in report.findings] == types
     asked = "which device the resolver is asked for is not known"
     assert any(row.reason.startswith(asked) for row in report.unknown) != known
+
+
+MAKING = """
+#define EX_XMIT(name, of)						\\
+static netdev_tx_t example_##name(struct sk_buff *skb, struct net_device *dev)	\\
+{									\\
+	struct example *p = netdev_priv(dev);				\\
+	struct xfrm_state *x = xfrm_input_state(skb);			\\
+	u32 h = of;							\\
+									\\
+	if (h)								\\
+		writel(h, p->io);					\\
+	return NETDEV_TX_OK;						\\
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["xmit", "name"])
+@pytest.mark.parametrize(
+    ("of", "types"),
+    [
+        ("xfrm_dev_state_lower_handle(x, dev)", []),
+        ("x->xso.offload_handle", ["DIRECT_OFFLOAD_HANDLE", "LOWER_HANDLE_NOT_RESOLVED"]),
+    ],
+)
+def test_a_header_has_a_macro_that_makes_functions(of: str, types: list[str], name: str) -> None:
+    text = HEAD.replace("xfrm_dev_state_lower_handle(x, dev)", "0") + '#include "make.h"\n'
+    text += f"EX_XMIT({name}, {of})\n" + TAIL.replace("INIT", "")
+    files = {"example.c": text.replace("= example_xmit", f"= example_{name}"), "make.h": MAKING}
+    report = BASE.check(laid(files))
+    assert sorted(f.type for f in report.findings) == types
+    assert [row.reason for row in report.unknown] == []

@@ -28,6 +28,7 @@ from xfrmlint.facts.rows import CoreFunctionRow, TreeRow, UnknownRow, WordRow
 from xfrmlint.facts.store import Store
 from xfrmlint.flow.callbacks import Callback, callbacks_of
 from xfrmlint.flow.paths import Traced, trace
+from xfrmlint.git.overlay import Overlay
 from xfrmlint.kernel.release import version
 from xfrmlint.program.access import Doubt
 from xfrmlint.program.adding import may_have_to_undo
@@ -154,6 +155,8 @@ def analysed(
     memo: what was made of files that other parts read, too.
     """
     part, left_out = shortened(part)
+    if part.without:
+        tree = Overlay(tree, dict.fromkeys(part.without), tree.name)
     reader = reader_of(tree, memo, whole.contract)
     reader.universe.shared, reader.universe.users = whole.shared, part.folders
     reader.universe.home = part.folders

@@ -21,11 +21,13 @@ def quietly(_: str) -> None:
 class Part(NamedTuple):
     """What is analysed together. folders: where it lies; several where a Makefile links across.
 
-    paths: the files in which something that the contract speaks of is named, sorted.
+    paths: the files in which something that the contract speaks of is named, sorted. without: files
+    of these folders that it has nothing to do with, as if they were not there.
     """
 
     folders: tuple[str, ...]
     paths: tuple[str, ...]
+    without: tuple[str, ...] = ()
 
 
 class Plan(NamedTuple):

@@ -1,7 +1,9 @@
 """A tree cut into parts that can be analysed each by itself: a driver's folder is one.
 
 Modules of a vendor's folder call each other, share headers and hand states to each other's ops
-tables; between such folders there is nothing but the kernel's own interfaces.
+tables; between such folders there is nothing but the kernel's own interfaces. A text that several
+modules include is compiled in each of them, and says there what that one has defined: they are read
+apart.
 """
 
 import posixpath
@@ -14,6 +16,7 @@ from xfrmlint.analysis.part import Part, Plan
 from xfrmlint.c.corpus import Corpus, Memo
 from xfrmlint.c.definitions import definition_in
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.templates import is_template, lists
 from xfrmlint.c.unit import Unit
 from xfrmlint.contract.behaviour import own_states
 from xfrmlint.contract.recognise import recognise, refuse_strange_names, refuse_stubs
@@ -30,7 +33,7 @@ from xfrmlint.contract.words import (
 )
 from xfrmlint.errors import InputError, nesting_named
 from xfrmlint.kernel.kbuild import Module
-from xfrmlint.kernel.places import HEADERS, is_core, part_of
+from xfrmlint.kernel.places import COMMON, HEADERS, is_core, part_of
 from xfrmlint.kernel.release import Release
 from xfrmlint.tree import Tree
 
@@ -175,9 +178,10 @@ class _Tie(NamedTuple):
 
 
 def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
-    """Return what ties modules that have no ops table to drivers that have one.
+    """Return what ties modules to drivers that have an ops table.
 
-    Such a module fills a struct of function pointers, and the driver calls through it.
+    Such a module fills a struct of function pointers, and the driver calls through it. One that has
+    a table itself includes the header from the driver's folder, or one below include/ with tables.
     """
     corpus, tree = reader.corpus, reader.corpus.tree
     sources = [path for path in paths if path.endswith(".c") and not is_core(path)]
@@ -185,12 +189,14 @@ def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
     found = []
     with_table: dict[object, bool] = {}
     for path in sources:
-        if path in tabled or any(
-            _has_one(module, tabled, with_table) for module in reader.universe.modules(path)
-        ):
-            continue
-        tags = set(_TAGS.findall(corpus.data(path)))
-        for header in sorted(_included(reader, path) - {XFRM, path}):
+        modules = reader.universe.modules(path)
+        headers = _included(reader, path) - {XFRM, path}
+        filling = [path]
+        if path in tabled or any(_has_one(module, tabled, with_table) for module in modules):
+            headers = {one for one in headers if _is_anothers(reader, one, path)}
+            filling = [source for module in modules for source in module.sources] if headers else []
+        tags = {tag for source in filling for tag in _TAGS.findall(corpus.data(source))}
+        for header in sorted(headers):
             called = "|".join(sorted(_pointers(reader, header, tags)))
             name = re.escape(posixpath.basename(header))
             users = tree.search(rf'include\s*["<]([^">]*/)?{name}[">]') if called else ()
@@ -203,6 +209,14 @@ def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
             if callers:
                 found.append(_Tie(header, frozenset(map(part_of, [path, *callers]))))
     return found
+
+
+def _is_anothers(reader: Reader, header: str, path: str) -> bool:
+    """Tell whether a header is of another part than a source, and no header of the kernel's."""
+    if part_of(header) in (part_of(path), HEADERS):
+        found = header.startswith("include/") and header not in COMMON
+        return found and _TABLE.search(reader.corpus.data(header)) is not None
+    return not is_core(header)
 
 
 def _has_one(module: Module, of: Set[str], known: dict[object, bool]) -> bool:
@@ -260,7 +274,38 @@ def _parts(
     for own in sorted(
         tuple(sorted(group)) for group in {id(g): g for g in groups.values()}.values()
     ):
-        yield Part(own, tuple(sorted(path for folder in own for path in lying.get(folder, ()))))
+        paths = sorted(path for folder in own for path in lying.get(folder, ()))
+        yield from _apart(reader, Part(own, tuple(paths)))
+
+
+def _apart(reader: Reader, part: Part) -> list[Part]:
+    """Return a part for each of the modules that include the same text; the first has the rest.
+
+    Modules that call each other by their names stay together.
+    """
+    corpus, universe = reader.corpus, reader.universe
+    universe.home = part.folders
+    sharing: dict[str, Module] = {}
+    # No search finds what is called neither .c nor .h.
+    others = {file for path in part.paths for file in lists(corpus, path)}
+    for path in (*part.paths, *sorted(others)):
+        known = bool(corpus.kbuild.modules_of(path))
+        included = is_template(path, corpus.data(path), known)
+        modules = universe.modules(path) if included else ()
+        if len(modules) > 1:
+            sharing |= {module.name: module for module in modules}
+    sources = {name: {*module.sources} for name, module in sharing.items()}
+    every = set().union(*sources.values())
+    if not every or any(b"EXPORT_SYMBOL" in corpus.data(source) for source in every):
+        return [part]
+    found: list[Part] = []
+    for own in sources.values():
+        without = every - own
+        linked = {p for p in part.paths if p.endswith(".c") and corpus.kbuild.modules_of(p)}
+        left = without | (linked - own if found else set())
+        paths = tuple(path for path in part.paths if path not in left)
+        found.append(Part(part.folders, paths, tuple(sorted(without))))
+    return found
 
 
 def _candidates(

@@ -5,7 +5,8 @@
                                                        #if FOO_ESP
 
 Which branches the file has is up to compat.h, and to the Makefile. Few drivers ask for what can be
-told: no header is read for others. What headers that include each other leave is open.
+told: no header is read for others. What headers that include each other leave is open. A name that
+is weighed against the tree's version, and that nothing in the tree defines, is not defined.
 """
 
 import re
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from xfrmlint.c.conditionals import VERSIONED
 from xfrmlint.c.configuration import ON, branch_truth
 from xfrmlint.c.features import OPEN, Named, defined_by, merged
-from xfrmlint.kernel.places import COMMON, SHARED, vendor
+from xfrmlint.c.foreign import asking_versions, beside_version
+from xfrmlint.kernel.places import COMMON, HEADERS, SHARED, vendor
 
 if TYPE_CHECKING:
     # It reads the headers, whose own beginnings are asked for here.
@@ -33,6 +35,8 @@ _OF_ARCHITECTURES = ("arch/", "include/asm-generic/", "include/uapi/asm-generic/
 _WORDS = re.compile(rb"[A-Za-z_]\w*")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _GENERATED = re.compile(rb"#[ \t]*define\s+(\w+)")
+# What another distributor's kernel defines, and this tree does not.
+NOT_HERE = Named(False, settled=True)
 # Names, and what they are.
 Settled = tuple[tuple[str, Named], ...]
 
@@ -77,7 +81,7 @@ class Beginnings:
             for header in reversed(near[1:]):
                 if header in self._reached:
                     self._corpus.unit(header)
-        found = {name: Named(True, None, str(n), True) for name, n in given.items()}
+        found = {name: Named(True, None, text, True) for name, text in given.items()}
         for header in self._corpus.includes(path):
             if header in self._reached and header not in self._settling:
                 after = dict(self._corpus.unit(header).blanked.features)
@@ -98,6 +102,8 @@ class Beginnings:
         told = {name: found[name] for name in words & found.keys()}
         unsure = ({one.decode() for one in self._asked_for(path)} | told.keys()) - plain.keys()
         told = self._not_yet(path) | told
+        if settles:
+            told |= dict.fromkeys(self._foreign(path, near) - told.keys(), NOT_HERE)
         if settles and (unsure := unsure - given.keys()):
             told |= dict.fromkeys(self._open_names(path, near, unsure), OPEN)
         return tuple(sorted(told.items()))
@@ -225,7 +231,42 @@ class Beginnings:
                     one for one in defined - said if self._corpus.definitions_of(one, header)
                 }
             found |= defined if header != path else set()
-        return {name.decode() for name in found} | self._corpus.kbuild.optional(path) & wanted
+        options = self._corpus.kbuild.options(path)
+        forced = (self._corpus.defines(one) for one in options.maybe if one)
+        found |= names & frozenset().union(*forced)
+        return {name.decode() for name in found} | options.optional & wanted
+
+    def _foreign(self, path: str, near: Sequence[str]) -> set[str]:
+        """Return the names that a file weighs against the version, if nothing can define them."""
+        asking = set().union(*(asking_versions(self._corpus.define_text(one)) for one in near))
+        if VERSIONED not in self._corpus.data(path) and not asking:
+            return set()
+        names = beside_version(self._corpus.plain(path), asking) & self._asked_for(path).keys()
+        names = {n for n in names - self._generated if not any(self._definers(n, path))}
+        if not names or not self._corpus.release_for(VERSIONED) or not self._sees_all(path, near):
+            return set()
+        told = [one for near_ in near for one in self._corpus.told(near_)]
+        if any("" in one.maybe for one in told):
+            return set()
+        found = {name.decode() for name in names}
+        found -= set().union(*(one.defines.keys() | one.optional for one in told))
+        either = "|".join(sorted(found))
+        places = [vendor(path), HEADERS]
+        users = self._corpus.tree.search(rf"define[ \t]+({either})\b", places) if found else ()
+        return {
+            name
+            for name in found
+            if not any(name.encode() in self._corpus.defines(u) for u in users)
+        }
+
+    def _sees_all(self, path: str, near: Sequence[str]) -> bool:
+        """Tell whether the tree has all that a file and its headers include of the driver's own."""
+        return all(
+            self._corpus.resolved(one, name, quoted)
+            for one in near
+            for name, quoted in self._corpus.named(one)
+            if quoted
+        )
 
     @cached_property
     def _generated(self) -> frozenset[bytes]:

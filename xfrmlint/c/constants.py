@@ -94,7 +94,8 @@ class Constants:
             case "identifier" | "true" | "false" | "null":
                 name, corpus = node_text(node), self.types.corpus
                 if name in corpus.given(path):
-                    return Int(corpus.given(path)[name], INT)
+                    given = corpus.given(path)[name]
+                    return self.value(given, path) if given != name else None
                 return _TRUTHS.get(name) or self._enumerator(name, path, corpus.closure(path))
             case "binary_expression":
                 # `(u32)-1` is taken for a subtraction.

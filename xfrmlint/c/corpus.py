@@ -3,7 +3,7 @@
 import posixpath
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from xfrmlint.c.definitions import definition_in, may_define
 from xfrmlint.c.index import has_word, words
 from xfrmlint.c.shape import Shapes, shapes_of
 from xfrmlint.c.unit import Unit, parse
-from xfrmlint.kernel.kbuild import Kbuild
+from xfrmlint.kernel.kbuild import Kbuild, Options
 from xfrmlint.kernel.places import COMMON, SHARED, is_core, vendor
 from xfrmlint.kernel.release import Release, release
 from xfrmlint.tree import Tree, Unreadable
@@ -108,6 +108,7 @@ class Corpus:
         self._beginnings = Beginnings(self)
         self._plain: dict[str, bytes] = {}
         self._units: dict[str, Unit] = {}
+        self._given: dict[str, dict[str, str]] = {}
         self._includes: dict[str, list[str]] = {}
         self._macros_of_files: dict[str, list[tuple[bytes, bytes, bool]]] = {}
         self._closures: dict[str, tuple[list[str], Iterator[str]]] = {}
@@ -158,15 +159,28 @@ class Corpus:
             self._memo.left[key] = Unit(written.path, data, release=written.release)
         return self._memo.left[key]
 
-    def given(self, path: str) -> dict[str, int]:
-        """Return the names that the compiler is told for a file, whoever includes it."""
-        found = self.kbuild.defines(path)
-        if not found or path.endswith(".c"):
-            return found
+    def given(self, path: str) -> dict[str, str]:
+        """Return what the compiler is told that names are in a file, whoever includes it."""
+        if path not in self._given:
+            found = self._given[path] = self.kbuild.options(path).defines
+            told = [self.given(user) for user in self._includers(path)] if found else []
+            self._given[path] = {
+                name: text
+                for name, text in found.items()
+                if all(one.get(name) == text for one in told)
+            }
+        return self._given[path]
+
+    def told(self, path: str) -> list[Options]:
+        """Return what the compiler is told for a source, or for each that may include a header."""
+        return [self.kbuild.options(one) for one in self._includers(path) or [path]]
+
+    def _includers(self, path: str) -> Sequence[str]:
+        """Return the files that may include a header."""
+        if path.endswith(".c"):
+            return []
         name = re.escape(posixpath.basename(path))
-        users = self.tree.search(rf"include.*\b{name}\b", [vendor(path)])
-        told = [self.kbuild.defines(user) for user in users]
-        return {n: v for n, v in found.items() if all(one.get(n) == v for one in told)}
+        return self.tree.search(rf"include.*\b{name}\b", [vendor(path)])
 
     def release_for(self, data: bytes) -> Release | None:
         """Return the tree's version if a file's text can ask for it."""
@@ -189,7 +203,8 @@ class Corpus:
         if path not in self._includes:
             lines = self._included(path)
             places = lines.places or [self._places(path, *named) for named in lines.named]
-            found = dict.fromkeys(file for place in places if (file := self._first(place)))
+            found = dict.fromkeys(self.forced(path))
+            found |= dict.fromkeys(file for place in places if (file := self._first(place)))
             self._includes[path] = list(found)
             # What such a macro is can stand in what is included plainly.
             for offset, macro in lines.macros:
@@ -199,6 +214,11 @@ class Corpus:
                 known = self._includes[path]
                 known += [file for file in files if file not in known]
         return self._includes[path]
+
+    def forced(self, path: str) -> list[str]:
+        """Return the files that the compiler takes in before a source (-include)."""
+        options = self.kbuild.options(path) if path.endswith(".c") else None
+        return [f for f in options.forced if self.tree.is_file(f)] if options is not None else []
 
     def named_by(self, macro: bytes, path: str) -> list[str]:
         """Return the files that `#include MACRO` can mean in `path`."""

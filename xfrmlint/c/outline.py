@@ -21,6 +21,7 @@ from xfrmlint.c.blanking import LOOP, in_string, is_loop, readable
 from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.index import words
 from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, in_force, kernels_own
+from xfrmlint.c.templates import lists
 from xfrmlint.c.unit import (
     Item,
     Place,
@@ -225,14 +226,9 @@ class Outlines:
         return self._found[path, turn]
 
     def lists(self, path: str) -> list[str]:
-        """Return the files that a file includes to take what they list: no headers, no sources."""
+        """Return what lists() does."""
         if path not in self._lists:
-            self._lists[path] = [
-                found
-                for name, quoted in self.corpus.named(path)
-                if not name.endswith((b".h", b".c"))
-                and (found := self.corpus.resolved(path, name, quoted)) is not None
-            ]
+            self._lists[path] = lists(self.corpus, path)
         return self._lists[path]
 
     def structural(self, path: str) -> frozenset[bytes]:

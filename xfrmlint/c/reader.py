@@ -218,7 +218,8 @@ class Reader:
         """
         if path not in self._settings:
             self._settings[path] = []
-            if is_template(path, self.corpus.data(path)):
+            linked = bool(self.corpus.kbuild.modules_of(path))
+            if is_template(path, self.corpus.data(path), linked):
                 files = files or self.universe.files(path)
                 self._settings[path] = settings(self.corpus, path, files)
         return self._settings[path]

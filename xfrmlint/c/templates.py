@@ -29,12 +29,22 @@ _MOST = 8
 Setting = dict[str, list[Macro]]
 
 
-def is_template(path: str, data: bytes) -> bool:
-    """Tell whether a file is a header of a driver that can be included more than once."""
-    if path.endswith(".c") or path.startswith("include/"):
+def is_template(path: str, data: bytes, linked: bool) -> bool:
+    """Tell whether a file of a driver can be included more than once. linked: by a Makefile."""
+    if linked or path.startswith("include/"):
         return False
     first = _DIRECTIVE.search(data)
     return first is None or _GUARD.match(data, first.start()) is None
+
+
+def lists(corpus: Corpus, path: str) -> list[str]:
+    """Return the files that a file includes to take what they list: no headers, no sources."""
+    return [
+        found
+        for name, quoted in corpus.named(path)
+        if not name.endswith((b".h", b".c"))
+        and (found := corpus.resolved(path, name, quoted)) is not None
+    ]
 
 
 def settings(corpus: Corpus, path: str, files: Iterable[str]) -> list[Setting]:
@@ -44,7 +54,6 @@ def settings(corpus: Corpus, path: str, files: Iterable[str]) -> list[Setting]:
     """
     users = [file for file in files if file != path and path in corpus.includes(file)]
     used = {*_NAME.findall(corpus.data(path))} - corpus.defines(path)
-    words = {word.decode() for word in corpus.defines(path)}
     if all(used.isdisjoint(corpus.defines(file)) for file in users):
         return []
     found: list[Setting] = []
@@ -55,9 +64,7 @@ def settings(corpus: Corpus, path: str, files: Iterable[str]) -> list[Setting]:
                 found.append(setting)
     if len(found) > _MOST:
         corpus.doubts[path, 0] = f"included with more than {_MOST} settings; the rest is not seen"
-    # Included once it can be read as it is, if its own macros don't hold what is set around it.
-    several = len(found) > 1 or any(not words.isdisjoint(one) for one in found)
-    return found[:_MOST] if several else []
+    return found[:_MOST] if any(found) else []
 
 
 def _inclusions(corpus: Corpus, file: str, path: str) -> Iterator[int]:

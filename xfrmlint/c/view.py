@@ -125,8 +125,18 @@ class View:
     def function(self) -> FunctionName:
         """The function this view shows (an empty name for other items)."""
         named = declarator_name(self.node.child_by_field_name("declarator")) or self.node
-        place = self.heads.get(self.item.name) or self.place(named.start_byte)
+        place = self.heads.get(self.item.name) or self._place_of_name(named.start_byte)
         return FunctionName(place.path, self.item.name, place.line)
+
+    def _place_of_name(self, offset: int) -> Place:
+        """Return where a function's name is written.
+
+        A header's macro can make one of this name in any source: that is where it is used.
+        """
+        path, start = self.origin(offset)
+        used = path != self.path and self.path.endswith(".c")
+        made = used and self.corpus.unit(path).item_at(start) is None
+        return self.place_in_item(offset) if made else self.corpus.unit(path).place(start)
 
     @cached_property
     def body(self) -> Node | None:

@@ -240,11 +240,15 @@ class Clang:
         if command is not None:
             starts = [*command.first, f"{ROOT}/{source}"]
             return self._sources.closure(starts, (), command.folders)
-        starts = [*self._first, f"{ROOT}/{source}"]
+        starts = [*self._first, *self._forced(source), f"{ROOT}/{source}"]
         return self._sources.closure(starts, self._folders(source), known=self._common)
 
     def _command(self, source: str) -> Command | None:
         return self._build.of(source) if self._build is not None else None
+
+    def _forced(self, source: str) -> list[str]:
+        paths = self._kbuild.options(source).forced
+        return [f"{ROOT}/{path}" for path in paths if self._tree.is_file(path)]
 
     def _folders(self, source: str) -> list[str]:
         return [f"{ROOT}/{name}" for name in self._kbuild.include_folders(source)]
@@ -285,12 +289,13 @@ class Clang:
     def _given(self, source: str) -> tuple[list[str], list[str]]:
         """Return a source's arguments, and those whose paths differ from run to run."""
         given = flags.arguments(self._folders(source))
-        given += [f"-D{name}={value}" for name, value in self._kbuild.defines(source).items()]
-        named = self._names_header(source)
+        defined = self._kbuild.options(source).defines
+        given += [f"-D{name}={text}" for name, text in defined.items()]
+        named = [self._names_header(source), *self._forced(source)]
         if self._header is None:
-            return [*given, *flags.including([*self._first, named])], self._alone
+            return [*given, *flags.including([*self._first, *named])], self._alone
         header = ["-include-pch", os.fspath(self._header.path), *self._sealed(self._header.path)]
-        return [*given, *flags.including([named])], header
+        return [*given, *flags.including(named)], header
 
     def _sought(self, names: Iterable[str], offload: str) -> frozenset[bytes]:
         texts = {name: self._sources.texts[name] for name in names}

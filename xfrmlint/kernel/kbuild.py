@@ -1,22 +1,26 @@
 """What Kbuild's Makefiles say: which .c files make a module, where headers are, what is defined.
 
 The grammar read is that of Documentation/kbuild/makefiles.rst: `obj-$(CONFIG_X) += name.o`,
-`name-y := part.o`, `name-objs := part.o`, ccflags-y.
+`name-y := part.o`, `name-objs := part.o`, ccflags-y, `CFLAGS_name.o`.
 """
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from xfrmlint.kernel.make import Makefile
 from xfrmlint.kernel.places import vendor
 from xfrmlint.tree import Tree
 
-_DEFINE = re.compile(r"-D(\w+)(?:=(0|[1-9]\d*))?")
+_DEFINE = re.compile(r"-D(\w+)(?:=(\w+))?")
 # -U takes a definition away.
 _OPTION = re.compile(r"-([DU])(\w+)(?:=(.*))?")
+_FOLDER = re.compile(r"-I\s*(\S+)")
+_FORCED = re.compile(r"-include\s+(\S+)")
 _FLAGS = ("ccflags-y", "subdir-ccflags-y", "EXTRA_CFLAGS")
+_OF_ANY = re.compile(r"CFLAGS_(?!REMOVE_).+\.o")
+_REMOVED = ("ccflags-remove-y",)
 
 
 class Module(NamedTuple):
@@ -30,6 +34,20 @@ class Module(NamedTuple):
     doubt: str = ""
 
 
+class Options(NamedTuple):
+    """What Makefiles tell the compiler for a file.
+
+    defines: the macros that -D options define, and as what. optional: those that they can define,
+    or otherwise than that. forced: the files that -include takes in; maybe: what it can take in
+    besides. A file without a name is one that nobody knows; so is an option that is not evaluated.
+    """
+
+    defines: dict[str, str]
+    optional: set[str]
+    forced: list[str]
+    maybe: list[str]
+
+
 class Kbuild:
     """Answers from the Makefiles of one tree, each read once."""
 
@@ -39,7 +57,8 @@ class Kbuild:
         self._modules: dict[str, list[Module]] = {}
         self._linked: dict[str, list[Module]] = {}
         self._include_folders: dict[str, list[str]] = {}
-        self._defines: dict[str, dict[str, int | None]] = {}
+        self._options: dict[str, Options] = {}
+        self._same: dict[str, bool] = {}
 
     def modules_of(self, source: str) -> list[Module]:
         """Return the modules into which a .c file is linked; empty if no Makefile says."""
@@ -67,54 +86,84 @@ class Kbuild:
 
         Where a vendor's topmost Makefile is lost the folders above the file stand in for them.
         """
-        start = folder = posixpath.dirname(source)
-        if start in self._include_folders:
-            return self._include_folders[start]
+        key = self._alike(source)
+        if key in self._include_folders:
+            return self._include_folders[key]
         found: list[str] = []
         above, top = [], vendor(source)
         names: tuple[str, ...] = _FLAGS
-        while folder:
+        for folder in _upwards(posixpath.dirname(source)):
             makefile = self._makefile(folder)
-            for name in names:
+            for name in (*names, _of_one(source, folder)):
                 found += _included(makefile, name)
             names = _FLAGS[:2]
             if folder.startswith(f"{top}/"):
                 above.append(posixpath.dirname(folder))
-            folder = posixpath.dirname(folder)
         if above and not self._makefile(top).found:
             found += above
-        self._include_folders[start] = list(dict.fromkeys(found))
-        return self._include_folders[start]
+        self._include_folders[key] = list(dict.fromkeys(found))
+        return self._include_folders[key]
 
-    def defines(self, source: str) -> dict[str, int]:
-        """Return the macros that -D options of a file's Makefiles define, whatever is configured.
-
-        Those whose value is no number are left out, and what an option can take away again.
-        """
-        return {name: n for name, n in self._told(source).items() if n is not None}
-
-    def optional(self, source: str) -> set[str]:
-        """Return the macros that -D options can define, or otherwise than defines() says."""
-        return {name for name, n in self._told(source).items() if n is None}
-
-    def _told(self, source: str) -> dict[str, int | None]:
-        folder = posixpath.dirname(source)
-        names: Sequence[str] = _FLAGS
-        if folder not in self._defines:
+    def options(self, source: str) -> Options:
+        """Return what a file's Makefiles tell the compiler, whatever is configured."""
+        key = self._alike(source)
+        if key not in self._options:
             given: list[str] = []
             every: list[str] = []
-            for above in _upwards(folder):
-                makefile = self._makefile(above)
-                given += [word for name in names for word in makefile.certain(name)]
-                every += [word for name in names for word in makefile.words(name)]
-                names = ("subdir-ccflags-y",)
-            self._defines[folder] = _defined(given, every)
-        return self._defines[folder]
+            sure: list[str] = []
+            forced: list[str] = []
+            own = posixpath.dirname(source)
+            for folder in _upwards(own):
+                makefile = self._makefile(folder)
+                names: Iterable[str] = ("subdir-ccflags-y",)
+                if folder == own or self._is_linked_in(source, folder):
+                    # A header may be one of any object.
+                    one = [name for name in makefile.names() if _OF_ANY.fullmatch(name)]
+                    one = [_of_one(source, folder)] if source.endswith(".c") else one
+                    names = (*_FLAGS, *one)
+                    removed = (*_REMOVED, _of_one(source, folder, "REMOVE_"))
+                    every += ["-U" + w[2:] for n in removed for w in makefile.words(n)]
+                for name in names:
+                    certain, words = makefile.certain(name), makefile.words(name)
+                    given += certain
+                    every += words
+                    sure += _forced(makefile, certain)
+                    forced += _forced(makefile, words)
+            told = _defined(given, every)
+            self._options[key] = Options(
+                {name: text for name, text in told.items() if text is not None},
+                {name for name, text in told.items() if text is None},
+                [path for path in dict.fromkeys(sure) if path],
+                [path for path in dict.fromkeys(forced) if not path or path not in sure],
+            )
+        return self._options[key]
 
-    def said(self, folder: str) -> tuple[bool, list[Module], list[str], dict[str, list[str]]]:
+    def _alike(self, source: str) -> str:
+        """Return the folder of a file if all in it are told the same, else the file."""
+        folder = posixpath.dirname(source)
+        if folder not in self._same:
+            above = [*_upwards(folder)]
+            linked = (s for one in above[1:] for m in self._read_modules(one) for s in m.sources)
+            names = (name for one in above for name in self._makefile(one).names())
+            self._same[folder] = not (
+                any(posixpath.dirname(one) == folder for one in linked)
+                or any(name.startswith("CFLAGS_") for name in names)
+            )
+        return folder if self._same[folder] else source
+
+    def _is_linked_in(self, source: str, folder: str) -> bool:
+        """Tell whether a folder's Makefile links a source of a folder below it."""
+        modules = self._read_modules(folder) if source.endswith(".c") else []
+        return any(source in module.sources for module in modules)
+
+    def said(self, folder: str) -> tuple[bool, list[Module], list[str], dict[str, list[list[str]]]]:
         """Return what a folder's Makefile says: if anything, modules, doubts, compiler's flags."""
         makefile = self._makefile(folder)
-        flags = {name: _included(makefile, name) for name in _FLAGS}
+        own = [name for name in makefile.names() if name.startswith("CFLAGS_")]
+        flags = {
+            name: [makefile.certain(name), makefile.words(name)]
+            for name in (*_FLAGS, *_REMOVED, *own)
+        }
         return makefile.found, _modules(makefile), makefile.doubts, flags
 
     def _makefile(self, folder: str) -> Makefile:
@@ -146,7 +195,12 @@ def _upwards(folder: str) -> Iterator[str]:
         folder = posixpath.dirname(folder)
 
 
-def _defined(given: Sequence[str], every: Sequence[str]) -> dict[str, int | None]:
+def _of_one(source: str, folder: str, kind: str = "") -> str:
+    """Return the variable of a folder's Makefile that holds the flags of one source's object."""
+    return f"CFLAGS_{kind}{posixpath.relpath(source, folder).removesuffix('.c')}.o"
+
+
+def _defined(given: Sequence[str], every: Sequence[str]) -> dict[str, str | None]:
     """Return what -D options define, None where that is open.
 
     given: those that always count; every: all that can.
@@ -154,7 +208,7 @@ def _defined(given: Sequence[str], every: Sequence[str]) -> dict[str, int | None
     sure = {m[1]: m[2] or "1" for m in map(_DEFINE.fullmatch, given) if m is not None}
     said = [m.groups("1") for m in map(_OPTION.match, every) if m is not None]
     torn = {name for kind, name, value in said if kind == "U" or sure.get(name) != value}
-    return {**{name: int(value) for name, value in sure.items()}, **dict.fromkeys(torn)}
+    return {**sure, **dict.fromkeys(torn)}
 
 
 def _modules(makefile: Makefile) -> list[Module]:
@@ -202,5 +256,12 @@ def _is_composite(makefile: Makefile, word: str) -> bool:
 
 def _included(makefile: Makefile, name: str) -> list[str]:
     """Return the folders that a variable's -I options name; those not below the tree left out."""
-    named = re.findall(r"-I\s*(\S+)", " ".join(makefile.words(name)))
+    named = _FOLDER.findall(" ".join(makefile.words(name)))
     return [makefile.below_top(word) for word in named if "$" not in word and word[0] != "/"]
+
+
+def _forced(makefile: Makefile, words: Sequence[str]) -> list[str]:
+    """Return the files that -include options among some words name, as far as they are known."""
+    named = _FORCED.findall(" ".join(words))
+    named += [word for word in words if word[0] == "$"]
+    return ["" if "$" in word or word[0] == "/" else makefile.below_top(word) for word in named]

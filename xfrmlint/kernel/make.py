@@ -35,6 +35,8 @@ _CHOSEN = re.compile(r"-(?:\$[({](?:[^(){}]|[({][^(){}]*[)}])*[)}]|m)$")
 _FUNCTION = re.compile(r"([a-z][a-z-]*)[ \t]+(.*)", re.S)
 _PAIRS = {"(": re.compile(r"[()]"), "{": re.compile(r"[{}]")}
 
+# A name that the build sets, or may.
+_PLACE = re.compile(r"\$[({](\w+)[)}]")
 _OUTER = ("M", "KBUILD_EXTMOD", "PWD", "CURDIR")
 _INCLUDE_DEPTH = 4
 _DEEPEST = 40
@@ -106,13 +108,18 @@ class Makefile:
         return [(self._part(part, 0).split(), part.where) for part in self._values.get(name, ())]
 
     def certain(self, name: str) -> list[str]:
-        """Return the words that a variable has whatever is configured, as they are written."""
+        """Return the words that a variable has whatever is configured, where the tree is put in."""
         parts = self._values.get(name, ())
         if any(not (part.adds or part.certain) for part in parts):
             # One that replaces them, if it counts.
             return []
-        words = [word for part in parts for word in part.certain.split()]
-        return [word for word in words if "$" not in word]
+        return [word for part in parts for word in _PLACE.sub(self._place, part.certain).split()]
+
+    def _place(self, reference: re.Match[str]) -> str:
+        """Return what a reference to a place of the tree stands for; another one as it is."""
+        name = reference.group(1)
+        known = name in self._given or (name in _OUTER and name not in self._values)
+        return self._value(name, 0) if known else reference.group()
 
     def path(self, word: str) -> str:
         """Return the path of what a word of this Makefile names."""

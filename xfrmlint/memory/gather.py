@@ -160,7 +160,7 @@ def _as_plan(document: Any) -> Plan | None:
         return Plan(
             contract_of(contract),
             tuple(shared),
-            tuple(Part(tuple(folders), tuple(paths)) for folders, paths in parts),
+            tuple(Part(*map(tuple, part)) for part in parts),
             tuple(commented),
         )
     except (AttributeError, KeyError, TypeError, ValueError):

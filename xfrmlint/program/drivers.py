@@ -88,7 +88,7 @@ def _forwarders(graph: CallGraph, table: Table) -> list[str]:
             if slot_of(graph.reader, use.view, use.read).field in graph.reader.contract.callbacks:
                 modules = graph.reader.universe.modules(use.view.path)
                 found.update((module.name, None) for module in modules)
-        return use.kind in ("local", "argument")
+        return use.slot is None or use.slot.struct != DEVICE
 
     for slot in table.slots:
         if not slot.struct.startswith("struct "):
