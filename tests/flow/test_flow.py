@@ -2171,9 +2171,80 @@ def test_asm_goto_goes_on_at_each_of_its_labels() -> None:
     }
 
 
-def test_nobody_knows_where_a_computed_goto_leads() -> None:
-    jump = "void *there[] = { &&use };\ngoto *there[0];\n"
-    assert ways(f"{H}{jump}use: give(h);") == {"ask, cut a goto that could not be followed"}
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        pytest.param(
+            "goto *there[0];\nuse: if (h) give(h);",
+            {"ask, 0", "ask, !0, use given to give()"},
+            id="tested",
+        ),
+        pytest.param("goto *there[0];\nuse: give(h);", {"ask, use given to give()"}, id="used"),
+        pytest.param(
+            "if (!h) goto *(skb ? &&use : &&out);\nuse: give(h);\nout: return NETDEV_TX_OK;",
+            {"ask, 0, use given to give()", "ask, 0", "ask, !0, use given to give()"},
+            id="one of two",
+        ),
+        pytest.param(
+            "goto *there[h];\nuse: return NETDEV_TX_OK;",
+            {"ask, use used as index of there"},
+            id="by the handle",
+        ),
+        pytest.param(
+            "scoped_guard(spinlock, &l) { goto *there[0]; }\ngive(h);\nuse: if (h) give(h);",
+            {"ask, 0", "ask, !0, use given to give()"},
+            id="out of a scope",
+        ),
+    ],
+)
+def test_a_computed_goto_leads_to_each_label_whose_address_is_taken(
+    body: str, wanted: set[str]
+) -> None:
+    assert ways(f"{H}void *there[] = {{ &&use }};\n{body}") == wanted
+
+
+def test_nobody_knows_where_a_goto_leads_that_no_label_was_taken_for() -> None:
+    assert ways(f"{H}goto *skb->cb;\nuse: give(h);") == {
+        "ask, cut a goto that could not be followed"
+    }
+
+
+UNTESTED = {"ask, 0, use given to give()", "ask, !0, use given to give()"}
+
+
+@pytest.mark.parametrize("leave", ["break", "continue"])
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        pytest.param("scoped_guard(spinlock, &l) { if (!h) LEAVE; give(h); }", TESTED, id="in it"),
+        pytest.param("scoped_guard(spinlock, &l) if (!h) LEAVE; give(h);", UNTESTED, id="behind"),
+        pytest.param(
+            (
+                "while (get()) { scoped_guard(spinlock, &l) { if (!h) LEAVE; } give(h);\n"
+                "return NETDEV_TX_OK; }"
+            ),
+            {*UNTESTED, "ask"},
+            id="in a loop",
+        ),
+        pytest.param(
+            "switch (skb->len) { case 0: scoped_guard(spinlock, &l) { if (!h) LEAVE; } give(h); }",
+            {*UNTESTED, "ask"},
+            id="in a switch",
+        ),
+        pytest.param(
+            "scoped_cond_guard(spinlock_try, LEAVE, &l) { if (!h) LEAVE; give(h); }",
+            {*TESTED, "ask"},
+            id="that can fail",
+        ),
+        pytest.param("LOCKED(&l) { if (!h) LEAVE; give(h); }", TESTED, id="by another name"),
+        pytest.param(
+            "scoped_seqlock_read(&l, ss_lock) { if (!h) LEAVE; give(h); }", TESTED, id="a seqlock"
+        ),
+    ],
+)
+def test_a_guard_is_a_loop_of_one_turn(body: str, wanted: set[str], leave: str) -> None:
+    locked = "#define LOCKED(l) scoped_guard(spinlock, l)\n"
+    assert ways(f"{H}{body}".replace("LEAVE", leave), locked) == wanted
 
 
 @pytest.mark.parametrize(
