@@ -186,6 +186,9 @@ class Types:
         """Return a local variable's type, if need be that of what it begins with."""
         if local.type.base == TYPEOF:
             node = view.node.descendant_for_byte_range(local.start, local.start)
+            if local.parameter >= 0:
+                # It is seen from where its function begins.
+                node = view.parameter_nodes[local.parameter]
             node = around(node, "declaration", "parameter_declaration")
             written = node.child_by_field_name("type") if node is not None else None
             found = self._operand(written, view, depth) if written is not None else None

@@ -203,8 +203,7 @@ class View:
         if self.kind != "function":
             return []
         query = _query(_DECLARATIONS)
-        own = _own_parameters(self.node)
-        positions = {node.start_byte: index for index, node in enumerate(own)}
+        positions = {one.start_byte: index for index, one in enumerate(self.parameter_nodes)}
         found: list[Local] = []
         for node in captured(query, self.node, "declaration"):
             base = specified(node)
@@ -256,10 +255,15 @@ class View:
         ]
 
     @cached_property
+    def parameter_nodes(self) -> list[Node]:
+        """What declares the function's parameters, in order."""
+        return _parameters(self.node)
+
+    @cached_property
     def parameters(self) -> list[str]:
         """Names of the function's parameters in order; empty where there is none."""
         names = []
-        for node in _own_parameters(self.node):
+        for node in self.parameter_nodes:
             found = declarator_name(node.child_by_field_name("declarator") or node)
             names.append(node_text(found) if found is not None else "")
         return names
@@ -307,7 +311,7 @@ def _query(source: str) -> Query:
     return _QUERIES[source]
 
 
-def _own_parameters(function: Node) -> list[Node]:
+def _parameters(function: Node) -> list[Node]:
     node = function.child_by_field_name("declarator")
     while node is not None and node.type != "function_declarator":
         node = node.child_by_field_name("declarator")
