@@ -112,10 +112,14 @@ class View:
 
     def place_in_item(self, offset: int) -> Place:
         """Return where the text at `offset` is written in the item, where it uses a macro."""
+        if self.is_written(offset):
+            return self.place(offset)
+        return self.corpus.unit(self.path).place(self.written.start)
+
+    def is_written(self, offset: int) -> bool:
+        """Tell whether the text at `offset` stands in the item itself, not in a macro's body."""
         path, start = self.origin(offset)
-        if path != self.path or not self.written.start <= start < self.written.end:
-            path, start = self.path, self.written.start
-        return self.corpus.unit(path).place(start)
+        return path == self.path and self.written.start <= start < self.written.end
 
     def origin(self, offset: int) -> tuple[str, int]:
         """Return path and byte offset of what stands at `offset` of the view's text."""
