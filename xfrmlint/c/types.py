@@ -149,8 +149,9 @@ class Types:
                 continue
             names = declarators(node)
             if base.base == GROUP and names:
-                # What struct_group() begins with: the group is a member, too.
-                found.setdefault(node_text(names[0]), type_of_specifier(body.parent or body))
+                # What struct_group() begins with: the group is a member of what it stands in, too.
+                if depth:
+                    found.setdefault(node_text(names[0]), type_of_specifier(body.parent or body))
                 continue
             if not names and base.node is not None and base.base.split(" ")[0] != "enum":
                 # What is deeper has members that nobody knows.
