@@ -406,6 +406,12 @@ def test_type_of_a_local(before: str, expression: str, wanted: str) -> None:
             id="a field of a struct_group, by its tag",
         ),
         pytest.param(
+            "struct q {\n\tstruct_group(g, int n; struct foo_sa *a;);\n};\nstatic struct q q;",
+            "q.g.g",
+            "?",
+            id="a struct_group is no field of itself",
+        ),
+        pytest.param(
             "struct q {\n\tstruct_group_attr(g, __aligned(4), int n; struct foo_sa *a;);\n};\n"
             "static struct q q;",
             "q.a->x",

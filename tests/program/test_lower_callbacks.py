@@ -100,6 +100,13 @@ static void foo_drop(struct foo_hw *hw, u32 n) { msleep(n); }
 static const struct foo_ops foo_hw_ops = { .drop = foo_drop };
 void foo_hw_init(struct foo_hw *hw) { hw->ops = &foo_hw_ops; }
 """
+OWN_FREE = """
+#define __free(name) __cleanup(__free_##name)
+#define DEFINE_FREE(name, type, free) \\
+static void __free_##name(void *p) { type _T = *(type *)p; free; }
+DEFINE_FREE(foo, struct priv *, PUT)
+"""
+FREED = "struct priv *q __free(foo) = p; q->next++;"
 RELEASE = "static void foo_let_go(struct xfrm_state *x) { spin_unlock_bh(&x->lock); }\n"
 
 
@@ -119,6 +126,7 @@ RELEASE = "static void foo_let_go(struct xfrm_state *x) { spin_unlock_bh(&x->loc
         ),
         ('/* msleep(1); */ pr_err("msleep(1) mutex_lock(x)");', ""),
         ("p->hw->ops->drop(p->hw, 1);", OPS.replace("msleep(n)", "hw->ops = 0")),
+        (FREED, OWN_FREE.replace("PUT", "_T->next--")),
     ],
 )
 def test_what_does_not_sleep(body: str, outside: str) -> None:
@@ -147,6 +155,7 @@ def test_what_does_not_sleep(body: str, outside: str) -> None:
         ),
         ("guard(mutex)(&p->lock);", "", "guard(mutex)"),
         ("spin_lock(&p->lock); spin_unlock(&p->lock); msleep(1);", "", "msleep()"),
+        (FREED, OWN_FREE.replace("PUT", "msleep(1)"), "msleep()"),
     ],
 )
 def test_what_sleeps(body: str, outside: str, what: str) -> None:
@@ -271,6 +280,7 @@ def test_what_a_caller_sets_before_may_decide(body: str, outside: str, reason: s
         ),
         ("foo_let_go(x); msleep(1); spin_lock_bh(&x->lock);", RELEASE, "foo_let_go() gives up"),
         ("foo_elsewhere(p);", "", "what foo_elsewhere() does is not seen"),
+        (FREED, OWN_FREE.replace("PUT", "foo_elsewhere(_T)"), "what foo_elsewhere() does is not"),
         ("p->hw->ops->never_set(p->hw);", "", "what ->never_set() does is not seen"),
         (
             "p->hw->ops->drop(p->hw, 1);",

@@ -83,6 +83,11 @@ def callbacks(analysis: Analysis) -> list[str]:
         ),
         pytest.param("enum { FOO_XFRMDEV_OPS, xfrmdev_ops };\n", id="enumerators"),
         pytest.param(
+            "struct foo_hw { int (*init)(void); struct xfrmdev_ops *xops; };\n"
+            "static struct foo_hw hw = { foo_add };\n",
+            id="a struct that points to one, positional",
+        ),
+        pytest.param(
             "static void f(struct net_device *dev) { "
             "if (dev->xfrmdev_ops) dev->xfrmdev_ops = 0; }\n",
             id="tested and cleared",
@@ -244,6 +249,24 @@ def test_no_table(text: str) -> None:
             "static ops_t foo_ops = { .xdo_dev_state_add = foo_add };\n",
             ["foo_ops.state_add = foo_add"],
             id="typedef",
+        ),
+        pytest.param(
+            "typedef const struct xfrmdev_ops ops_t;\nstatic ops_t foo_ops = { NULL, foo_del };\n",
+            ["foo_ops.state_delete = foo_del"],
+            id="typedef, positional",
+        ),
+        pytest.param(
+            "struct foo_hw { int id; struct xfrmdev_ops xops; };\n"
+            "static struct foo_hw hw = { 1, { foo_add, foo_del } };\n",
+            ["hw.xops.state_add = foo_add", "hw.xops.state_delete = foo_del"],
+            id="member, positional",
+        ),
+        pytest.param(
+            "typedef struct { int id; struct { struct xfrmdev_ops xops; } sa; } foo_hw_t;\n"
+            "struct foo_chip { foo_hw_t hw[2]; };\n"
+            "static struct foo_chip chip = { .hw = { { 1, { { foo_add } } } } };\n",
+            ["chip.hw[0].sa.xops.state_add = foo_add"],
+            id="member's member, positional",
         ),
     ],
 )

@@ -17,6 +17,10 @@ TYPEOF = AUTO[3]
 GROUP = "group"
 # What stands for the dots of `case 1 ... 5:`, and nobody writes.
 RANGE = "||+"
+# The label in front of what scoped_guard() guards: a `for` of one turn. Nobody writes it.
+ONCE = "once_"
+# What `goto *` is read as, the `*` as a `+`.
+COMPUTED = "got_"
 
 _AUTO = re.compile(
     rb"auto(?<![\w.]auto)(?=(?:\s+(?:const|volatile|static|register))*"
@@ -25,7 +29,9 @@ _AUTO = re.compile(
 _NULL = re.compile(rb"nullptr(?<!\wnullptr)(?!\w)")
 _ATTRIBUTE = re.compile(rb"\[\[[^][{};]*\]\]")
 _LAST_LABEL = re.compile(rb":(?<=\w:)(\s*)\s\}")
-_COMPUTED = re.compile(rb"goto(?<!\wgoto)\s*\*([^;{}]*)")
+_COMPUTED = re.compile(rb"goto(?<!\wgoto)(\s*)\*")
+# The address of a label: && has nothing in front that it could join.
+_LABEL = re.compile(rb"([{,=(?:[+-])(\s*)&&(?=\s*[A-Za-z_])")
 _ENUM = re.compile(rb"enum(?<!\wenum)\s[^{}();=,:]*(:[^{}();=,:]*)\{")
 _COLON = re.compile(rb":(?![:;])")
 # A function named in a roundabout way, and called: ({ f; })(x), (0, f)(x), (*&f)(x).
@@ -37,6 +43,7 @@ _GROUP = re.compile(rb"struct_group(?:_attr|_tagged)?(?=[ \t]*\()")
 _DECLARED = re.compile(rb"DECLARE_\w+(?=[ \t]*\()")
 _HOLDER = re.compile(rb"\b(?:struct|union)(?:\s+\w+)*\s*\Z")
 _ARRAYS = {b"DECLARE_BITMAP": b"unsigned long", b"DECLARE_HASHTABLE": b"struct hlist_head"}
+_ONCE = ONCE.encode() + b":"
 _GUARD = re.compile(rb"scoped_(?:cond_)?guard(?=[ \t]*\()")
 # Literals in front make a search ten times as fast. With tags, with words of more than one piece,
 # and (from its star on) whatever a pointer is asked for to.
@@ -78,7 +85,8 @@ def plain(text: bytes, arguments: Arguments) -> bytes:
         text = _ATTRIBUTE.sub(lambda match: match.group().translate(_BLANKS), text)
     if b"goto" in text:
         text = _LAST_LABEL.sub(rb":\1;}", text)
-        text = _COMPUTED.sub(_nowhere, text)
+        text, computed = _COMPUTED.subn(rb"%s\1+" % COMPUTED.encode(), text)
+        text = _LABEL.sub(rb"\1\2 &", text) if computed else text
     if b"enum" in text:
         text = _ENUM.sub(_untyped, text)
     if b"struct_group" in text:
@@ -133,11 +141,6 @@ def _initializes(text: bytes, start: int, colon: int) -> bool:
     return False
 
 
-def _nowhere(match: re.Match[bytes]) -> bytes:
-    # A label that no function has: nobody can say where it leads.
-    return b"goto _".ljust(len(match.group()))
-
-
 def _named(match: re.Match[bytes]) -> bytes:
     if _NO_CALLEE.search(match.string, max(0, match.start() - _NEAR), match.start()):
         return match.group()
@@ -174,7 +177,7 @@ def _each(
             write(out, start, marks)
         elif pattern is _GUARD:
             # The statement behind it stays.
-            _fill(out, start, arguments.end(text, start, parenthesis), b"")
+            _fill(out, start, arguments.end(text, start, parenthesis), _ONCE)
     return bytes(out)
 
 
@@ -240,18 +243,18 @@ def _is_in_struct(out: bytearray, start: int) -> bool:
 
 
 def _guard(out: bytearray, start: int, marks: list[int]) -> None:
-    """Write a guarded statement as that statement, or as what is done unless the lock failed."""
+    """Write a guarded statement with a label, or as what is done unless the lock failed."""
     end = marks[-1] + 1
     if out[start : start + 12] == b"scoped_cond_" and len(marks) > 3:
-        # scoped_cond_guard(name, return -EINTR, args) { }: if (name) return -EINTR; else { }
+        # scoped_cond_guard(name, return -EINTR, args) { }: once_: if (name) return -EINTR; else { }
         end += bytes(out[end : end + 2]) in (b" {", b"\n{")
         if end - marks[2] >= 5:
-            _fill(out, start, marks[0] + 1, b"if (")
+            _fill(out, start, marks[0] + 1, _ONCE + b"if (")
             out[marks[1]] = ord(")")
             block = bytes(out[marks[1] + 1 : marks[2]]).rstrip().endswith(b"}")
             _fill(out, marks[2], end, b" else" if block else b";else")
             return
-    _fill(out, start, end, b"")
+    _fill(out, start, end, _ONCE)
 
 
 def without_type_arguments(text: bytes) -> bytes:

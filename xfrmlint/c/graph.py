@@ -8,16 +8,17 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 
-from tree_sitter import Node
+from tree_sitter import Node, Query
 
 from xfrmlint.c.blanking import Branch
 from xfrmlint.c.cleanups import Cleanups, Scope
-from xfrmlint.c.dialect import RANGE
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.dialect import COMPUTED, ONCE, RANGE
+from xfrmlint.c.unit import below, captured, language, node_text
 from xfrmlint.c.view import View
 
+_ADDRESSES = Query(language(), '(pointer_expression "&" argument: (identifier) @of)')
 _STATEMENTS = ("_statement", "_clause", "declaration")
 
 
@@ -143,6 +144,7 @@ class _Builder:
         self.steps: list[Step] = []
         self.labels: dict[str, int] = {}
         self.gotos: dict[str, Node] = {}
+        self.view = view
         self.branches = _Branches(view)
         self.cleanups = Cleanups(view)
         self.outer = -1
@@ -265,9 +267,12 @@ class _Builder:
             return self.case(node, after, jumps)
         if kind == "labeled_statement":
             name = node_text(node.child_by_field_name("label") or node)
+            inside = [c for c in node.named_children if c.type != "statement_identifier"]
+            if name == ONCE:
+                left = replace(jumps, on_break=after, on_continue=after)
+                return self.listed(inside, after, left)
             index = self.label(name, node)
             self.homes[name] = jumps.scopes
-            inside = [c for c in node.named_children if c.type != "statement_identifier"]
             entry = self.listed(inside, after, jumps)
             self.steps[index].next = [entry]
             return index
@@ -275,16 +280,7 @@ class _Builder:
             label = node.child_by_field_name("label")
             if label is None or node.has_error:
                 return self.add(Step(Does.CUT, node))
-            index = self.label(node_text(label), node)
-            if not self.steps[index].next:
-                # What stands behind it is built first: it leads back.
-                self.steps[index].again = True
-            if not jumps.scopes:
-                return index
-            self.jumping.append(
-                (self.add(Step(Does.EVALUATE, None)), node_text(label), jumps.scopes)
-            )
-            return self.jumping[-1][0]
+            return self.jump(node_text(label), node, jumps)
         if kind == "return_statement":
             ends = [one for scope in reversed(jumps.scopes) for one in scope.last]
             return self.add(Step(Does.RETURN, node, cleanup=ends))
@@ -294,9 +290,29 @@ class _Builder:
             return jumps.on_continue if jumps.on_continue >= 0 else after
         if kind in ("comment", "type_definition", "function_definition"):
             return after
+        if node_text(node).startswith(COMPUTED):
+            ways = [self.jump(label, node, jumps) for label in self.taken]
+            return self.add(Step(Does.EVALUATE if ways else Does.CUT, node, ways))
         # asm goto can go on at each of its labels.
         labels = [self.label(node_text(label), node) for label in _asm_labels(node)]
         return self.add(Step(Does.EVALUATE, node, [after, *labels]))
+
+    def jump(self, label: str, node: Node, jumps: _Jumps) -> int:
+        """Build a jump to a label, which ends the scopes that it leaves."""
+        index = self.label(label, node)
+        if not self.steps[index].next:
+            # What stands behind it is built first: it leads back.
+            self.steps[index].again = True
+        if not jumps.scopes:
+            return index
+        self.jumping.append((self.add(Step(Does.EVALUATE, None)), label, jumps.scopes))
+        return self.jumping[-1][0]
+
+    @cached_property
+    def taken(self) -> list[str]:
+        """The labels whose address is taken."""
+        named = {node_text(one) for one in captured(_ADDRESSES, self.view.node, "of")}
+        return sorted(named & labels_in(self.view))
 
     def inside(self, node: Node | None, after: int, jumps: _Jumps) -> int:
         return self.statement(node, after, jumps) if node is not None else after

@@ -599,5 +599,7 @@ def _is_whole(body: bytes) -> bool:
     if text[-1:] in b":|&,.*-+/(" or text[:1] in b"|,.":
         return False
     return all(body.count(a) == body.count(b) for a, b in (b"{}", b"()")) and not re.match(
-        rb"(?:else|case|default|__label__)\b|\w+\s*:[^:]|\(\s*(?:void|struct|const)\b", text
+        rb"(?:else|case|default|__label__)\b|\w+\s*:[^:]|\(\s*(?:void|struct|const)\b"
+        rb"|(?:struct|union)\b[^;{}]*\{",
+        text,
     )

@@ -28,7 +28,8 @@ _CAST = re.compile(
 _BEGINS = frozenset(
     b"if else for while do switch case default return goto break continue static extern inline "
     b"const volatile register typedef struct union enum unsigned signed int long short char void "
-    b"bool auto asm __asm__ __attribute__ __inline __inline__".split()
+    b"bool auto asm __asm__ __attribute__ __inline __inline__ scoped_guard "
+    b"scoped_cond_guard".split()
 )
 _CONTROL = frozenset(b"if for while switch return sizeof case else typeof do goto".split())
 _NEVER_FIRST = frozenset(b"| / % ^ = < > ? : , . -> ) ] } && ||".split())

@@ -149,8 +149,9 @@ class Types:
                 continue
             names = declarators(node)
             if base.base == GROUP and names:
-                # What struct_group() begins with: the group is a member, too.
-                found.setdefault(node_text(names[0]), type_of_specifier(body.parent or body))
+                # What struct_group() begins with: the group is a member of what it stands in, too.
+                if depth:
+                    found.setdefault(node_text(names[0]), type_of_specifier(body.parent or body))
                 continue
             if not names and base.node is not None and base.base.split(" ")[0] != "enum":
                 # What is deeper has members that nobody knows.
@@ -186,6 +187,9 @@ class Types:
         """Return a local variable's type, if need be that of what it begins with."""
         if local.type.base == TYPEOF:
             node = view.node.descendant_for_byte_range(local.start, local.start)
+            if local.parameter >= 0:
+                # It is seen from where its function begins.
+                node = view.parameter_nodes[local.parameter]
             node = around(node, "declaration", "parameter_declaration")
             written = node.child_by_field_name("type") if node is not None else None
             found = self._operand(written, view, depth) if written is not None else None

@@ -112,10 +112,14 @@ class View:
 
     def place_in_item(self, offset: int) -> Place:
         """Return where the text at `offset` is written in the item, where it uses a macro."""
+        if self.is_written(offset):
+            return self.place(offset)
+        return self.corpus.unit(self.path).place(self.written.start)
+
+    def is_written(self, offset: int) -> bool:
+        """Tell whether the text at `offset` stands in the item itself, not in a macro's body."""
         path, start = self.origin(offset)
-        if path != self.path or not self.written.start <= start < self.written.end:
-            path, start = self.path, self.written.start
-        return self.corpus.unit(path).place(start)
+        return path == self.path and self.written.start <= start < self.written.end
 
     def origin(self, offset: int) -> tuple[str, int]:
         """Return path and byte offset of what stands at `offset` of the view's text."""
@@ -213,8 +217,7 @@ class View:
         if self.kind != "function":
             return []
         query = _query(_DECLARATIONS)
-        own = _own_parameters(self.node)
-        positions = {node.start_byte: index for index, node in enumerate(own)}
+        positions = {one.start_byte: index for index, one in enumerate(self.parameter_nodes)}
         found: list[Local] = []
         for node in captured(query, self.node, "declaration"):
             base = specified(node)
@@ -266,10 +269,15 @@ class View:
         ]
 
     @cached_property
+    def parameter_nodes(self) -> list[Node]:
+        """What declares the function's parameters, in order."""
+        return _parameters(self.node)
+
+    @cached_property
     def parameters(self) -> list[str]:
         """Names of the function's parameters in order; empty where there is none."""
         names = []
-        for node in _own_parameters(self.node):
+        for node in self.parameter_nodes:
             found = declarator_name(node.child_by_field_name("declarator") or node)
             names.append(node_text(found) if found is not None else "")
         return names
@@ -317,7 +325,7 @@ def _query(source: str) -> Query:
     return _QUERIES[source]
 
 
-def _own_parameters(function: Node) -> list[Node]:
+def _parameters(function: Node) -> list[Node]:
     node = function.child_by_field_name("declarator")
     while node is not None and node.type != "function_declarator":
         node = node.child_by_field_name("declarator")

@@ -4,9 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
+from tree_sitter import Node
+
 from xfrmlint.c.constants import BITS, bits
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import Goes, destination, is_condition
+from xfrmlint.c.expression import Goes, around, destination, is_condition
 from xfrmlint.c.graph import labels_in
 from xfrmlint.c.syntax import (
     Address,
@@ -342,7 +344,7 @@ class Calls:
                 # It may have been filled.
                 if not state.handles_below(value.to):
                     state = state.stored(value.to, UNKNOWN)
-        return [(state, Unknown(packet))]
+        return [(state, Unknown(packet, packet and self._is_drivers(call.name, frame.view)))]
 
     def _bits(self, frame: Frame, call: Call, values: Sequence[Value]) -> Value | None:
         """Return what BIT() and GENMASK() make of constants."""
@@ -437,8 +439,12 @@ class Calls:
 
         The kernel's own functions know nothing of handles: they don't test them.
         """
+        return self._is_drivers(name, view) if name else True
+
+    def _is_drivers(self, name: str, view: View) -> bool:
+        """Tell whether a function is declared by a driver."""
         if not name or function_named(name).known:
-            return not name
+            return False
         found = self.reader.corpus.find("function", name, view.path)
         return found is not None and not found.path.startswith(("include/", "arch/"))
 
@@ -512,7 +518,7 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     goes, name, target = destination(call.node)
     members = frame.code.seeds.members
     if goes is Goes.ARGUMENT:
-        return name in frame.driver.contract.askers
+        return name in frame.driver.contract.askers or _is_led_on(frame, call.node)
     if goes is Goes.MEMBER:
         of = frame.type(call) if frame.code.resolves and name not in members else None
         held = frame.driver.reader.types.fields_named(of.base, frame.view.path) if of else {}
@@ -533,8 +539,27 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     # knows a device: where it comes from says whose.
     fields = frame.driver.reader.types.fields(kind, frame.view.path)
     knows = fields is not None and frame.code.resolves and NETDEV in fields[0].values()
-    types, known = frame.driver.reader.types, frame.code.holding
-    return knows or holds_a_member(types, kind, frame.view.path, members, known)
+    if knows or _holds(frame, kind):
+        return True
+    used = frame.view.occurrences(name) if target is not None else ()
+    return any(_is_led_on(frame, node) for node in used)
+
+
+def _holds(frame: Frame, kind: CType) -> bool:
+    """Tell whether handles are put in a struct."""
+    types, names = frame.driver.reader.types, frame.code.seeds.members
+    return holds_a_member(types, kind, frame.view.path, names, frame.code.holding)
+
+
+def _is_led_on(frame: Frame, node: Node) -> bool:
+    """Tell whether handles are put in what an expression leads to: container_of(n, ...)->sa."""
+    goes, name, target = destination(node)
+    while goes is Goes.ARGUMENT and (up := around(node.parent, "call_expression")) is not None:
+        goes, name, target = destination(node := up)
+    if goes is Goes.MEMBER:
+        return name in frame.code.seeds.members
+    kind = frame.driver.reader.types.of(target, frame.view) if goes is Goes.ASSIGNED else None
+    return kind is not None and kind.pointers == 1 and _holds(frame, kind)
 
 
 def _kernels(frame: Frame, call: Call, values: Sequence[Value]) -> Value | None:

@@ -387,7 +387,7 @@ class Members:
 
     def _text(self, view: View, kind: CType) -> bytes:
         if kind.node is not None:
-            return b""
+            return kind.node.text or b""
         word, _, tag = kind.base.partition(" ")
         found = self.reader.corpus.find(word, tag, view.path)
         return self.reader.corpus.unit(found.path).text[found.start : found.end] if found else b""

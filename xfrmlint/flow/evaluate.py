@@ -29,6 +29,7 @@ from xfrmlint.c.syntax import (
     Opaque,
     Temporary,
     Unary,
+    bared,
     uncast,
 )
 from xfrmlint.c.types import written_type
@@ -307,7 +308,16 @@ class Evaluator:
     def _overlapping(self, kind: CType) -> frozenset[str]:
         return self.driver.reader.types.overlapping(kind, self.frame.view.path)
 
+    def _is_array(self, one: Member) -> bool:
+        return self.driver.members.is_array(self.frame.view, one)
+
     def _element(self, one: Index) -> Value:
+        of = bared(one.of)
+        if isinstance(of, Member) and self._in_union(of) and self._is_array(of):
+            held = self.value(of)
+            if isinstance(held, Handle):
+                # It lies in the array, which is no pointer.
+                return masked(held)
         at = self._element_at(one)
         value = self._unless_another(self.load(at, one), one) if at is not None else UNKNOWN
         if isinstance(value, Constant):

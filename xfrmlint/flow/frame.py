@@ -7,7 +7,7 @@ from dataclasses import replace
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
-from xfrmlint.c.expression import Goes, around, bare, called_by, destination
+from xfrmlint.c.expression import Goes, around, assigned_in, bare, called_by, destination
 from xfrmlint.c.integers import INT, POINTER, Int, IntType, common, limits, wrapped
 from xfrmlint.c.mention import unevaluated
 from xfrmlint.c.syntax import (
@@ -39,6 +39,7 @@ from xfrmlint.flow.values import (
     ANOTHERS,
     CONFIGURED,
     CONTROL_BLOCK,
+    LED,
     MADE,
     NO_DEVICE,
     OPEN,
@@ -93,7 +94,14 @@ class Frame:
         self.bounds: set[int] = set()
 
     def place(self, one: Expression) -> Place:
-        return self.view.place(one.start)
+        """Return where an expression is written, or put into; not where a macro begins it."""
+        at = one.start
+        if self.view.expanded and not self.view.is_written(at):
+            made = assigned_in(one.node.parent)
+            put = one.node.parent if made is not None and made.target == one.node else None
+            sign = (put or one.node).child_by_field_name("operator")
+            at = sign.start_byte if sign is not None else at
+        return self.view.place(at)
 
     def constant(self, text: str, one: Expression, zero: bool | None = None) -> Constant:
         """Return a constant that is written at an expression."""
@@ -252,6 +260,8 @@ class Frame:
             at = (MADE if made else "call", f"{place.path}:{place.line}:{place.column}")
             if function_named(called_by(bare(one.node))).removes == "result":
                 self.code.removed.add(at)
+            if value.led:
+                at = (LED, *at[1:])
             return Pointer(("skb", *at) if value.packet else at)
         return value
 

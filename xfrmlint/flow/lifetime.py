@@ -25,7 +25,17 @@ from xfrmlint.flow.code import Code
 from xfrmlint.flow.driver import Driver
 from xfrmlint.flow.events import Kind
 from xfrmlint.flow.frame import Frame, known_of
-from xfrmlint.flow.values import CONTROL_BLOCK, GIVEN, MADE, OPEN, Form, Handle, Location, State
+from xfrmlint.flow.values import (
+    CONTROL_BLOCK,
+    GIVEN,
+    LED,
+    MADE,
+    OPEN,
+    Form,
+    Handle,
+    Location,
+    State,
+)
 from xfrmlint.kernel import structs
 from xfrmlint.program.access import Doubt
 
@@ -34,6 +44,7 @@ _TAKEN_OUT = f"{OPEN}it was taken out of a list"
 _POINTED = f"{OPEN}the packet's control block points there"
 _WITH_SA = f"{OPEN}an SA lies beside the packet and it"
 _GIVEN = f"{OPEN}the way to this function was not followed"
+_LED = f"{OPEN}it can lie in the packet, or be found by it"
 _KEPT_LATER = "whether what a packet left with it is a handle that is kept here is not known"
 _SLOT = f"{OPEN}it can be there for the packet beside it alone"
 
@@ -197,6 +208,8 @@ def _written(code: Code, view: View, target: Expression, at: Location | None) ->
         return "unknown"
     if where != "unknown" or at is None or not isinstance(target, Member):
         return where
+    if at[:2] == ("skb", LED):
+        return _LED
     if "container" in at:
         # What was found in a table or a list was there before the packet.
         return "lasting"

@@ -61,6 +61,8 @@ NEIGHBOUR: Location = ("other", str(Device.UNKNOWN))
 REST = "="
 # Begins the location of what was allocated on a way.
 MADE = "made"
+# And, behind "skb", that of what is led.
+LED = "led"
 # Begins the location of what a caller gives on a way that was not followed.
 GIVEN = "given"
 # Of a packet that was kept before anybody has given it a device.
@@ -191,9 +193,10 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Anything else. packet: it was made from the packet."""
+    """Anything else. packet: it was made from the packet. led: by a driver, nobody knows how."""
 
     packet: bool = False
+    led: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -427,7 +427,9 @@ class NameWalk:
     def _named_in(self, text: bytes, path: str) -> Iterator[tuple[str, str]]:
         """Yield what a text names, and what that is: it is called, or stands for what is."""
         words = {*_WORD.findall(text)}
-        yield from (("calls", one.decode()) for one in sorted(words & self._near(path).keys()))
+        # A driver's own __free(NAME) calls what its DEFINE_FREE(NAME) says (see _classes_in()).
+        near = words & self._near(path).keys() - {b"__free"}
+        yield from (("calls", one.decode()) for one in sorted(near))
         # Each is held against many patterns.
         for one in sorted({*_NAMES.findall(text)}.difference(_VARIABLE.findall(text))):
             does = function_named(one.decode())

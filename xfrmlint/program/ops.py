@@ -1,16 +1,17 @@
 """Objects of type struct xfrmdev_ops: where they are defined, filled, flagged and installed."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare, called_by
+from xfrmlint.c.ctype import declarators
+from xfrmlint.c.expression import arguments_of, around, bare, called_by
 from xfrmlint.c.mention import Slot, Use, slot_of, use_of
 from xfrmlint.c.reader import Reader, Words
-from xfrmlint.c.unit import Place, below, node_text
+from xfrmlint.c.unit import Place, below, declarator_name, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DEVICE, OPS, RESOLVE, SHARE
 from xfrmlint.kernel.functions import function_named
@@ -127,7 +128,7 @@ class _Finder:
 
     def read(self, path: str) -> None:
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
-        structs = [struct.split()[-1] for struct in self.reader.contract.tables]
+        structs = self.holding(files, key)
         words = [*self.fields, *structs, *filter(None, [self.flag_name])]
         macros = self.reader.macros(files, key).hiding(words)
         wanted = Words([*words, *macros])
@@ -144,6 +145,14 @@ class _Finder:
             if self.flag_name and not self.flags_name:
                 named = filter(_is_stored, view.occurrences(self.flag_name))
                 self.features += [view.place(node.start_byte) for node in named]
+
+    def holding(self, files: Sequence[str], key: str) -> list[str]:
+        """Return the names of the types that are an ops table, or have one in them."""
+        found = [struct.split()[-1] for struct in self.reader.contract.tables]
+        for name in found:
+            for _, node in self.reader.occurrences(name, files, key):
+                found += [one for one in _types_with(_specifier(node)) if one not in found]
+        return found
 
     def filled(self, view: View, node: Node, name: str) -> None:
         parent = node.parent
@@ -216,7 +225,7 @@ class _Finder:
 
     def positional(self, view: View, node: Node) -> None:
         """`static const struct xfrmdev_ops foo_ops = { foo_add, foo_del };`"""
-        declaration = node.parent.parent if node.parent is not None else None
+        declaration = _specifier(node).parent
         if declaration is None or declaration.type != "declaration":
             return
         lists = (one for one in below(declaration) if one.type == "initializer_list")
@@ -497,6 +506,27 @@ def _entry_of(designator: Node) -> _Entry | None:
     if pair is None or listed is None or value is None:
         return None
     return _Entry(listed, pair, pair.children_by_field_name("designator")[-1], value)
+
+
+def _specifier(name: Node) -> Node:
+    """Return the type specifier that a type's name is, or stands in."""
+    up = name.parent
+    return up if up is not None and up.type.endswith("_specifier") else name
+
+
+def _types_with(specifier: Node | None) -> list[str]:
+    """Return the types that are declared as what a specifier is, or with a member of it."""
+    declared = specifier.parent if specifier is not None else None
+    if declared is None or declared.type not in ("type_definition", "field_declaration"):
+        return []
+    names = [one for one in declarators(declared) if one.type != "pointer_declarator"]
+    if declared.type == "type_definition":
+        return [node_text(name) for name in map(declarator_name, names) if name is not None]
+    holder = around(declared, "struct_specifier", "union_specifier")
+    tag = holder.child_by_field_name("name") if holder is not None else None
+    if not names and declarators(declared):
+        return []
+    return [node_text(tag)] if tag is not None else _types_with(holder)
 
 
 def _is_stored(node: Node) -> bool:
