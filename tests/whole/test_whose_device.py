@@ -447,6 +447,68 @@ static void example_esn(struct xfrm_state *x)
     assert sorted(f.type for f in BASE.check_example(text).findings) == types
 
 
+HUB = """
+struct hub { struct net_device *user[4], *up, *of_sa[16]; struct spoke *spoke[4]; };
+struct spoke { u8 nr; };
+static struct hub *example_hub, example_one;
+static struct net_device *example_users[4];
+int hub_join(struct hub *hub, struct net_device *user, u8 nr)
+{
+	struct spoke *s = netdev_priv(user);
+
+	s->nr = nr;
+	hub->user[nr] = user;
+	hub->up = user;
+	example_hub = hub;
+	example_one.user[nr] = user;
+	example_users[nr] = user;
+	return 0;
+}
+static void hub_keep(struct net_device *dev, int sa)
+{
+	example_hub->of_sa[sa] = dev;
+	example_one.of_sa[sa] = dev;
+}
+static struct sk_buff *hub_rcv(struct sk_buff *skb, struct net_device *conduit)
+{
+	struct hub *hub = example_hub;
+	u8 nr = skb->data[1] & 3;
+	unsigned long h;
+
+	skb->dev = USER;
+	h = xfrm_dev_state_lower_handle(xfrm_input_state(skb), ASKED);
+	return h ? skb : NULL;
+}
+static const struct dsa_device_ops hub_ops = { .rcv = hub_rcv };
+"""
+
+
+@pytest.mark.parametrize(
+    ("user", "asked", "whose"),
+    [
+        ("hub->user[nr]", "hub->user[nr]", "own"),
+        ("example_hub->user[nr]", "skb->dev", "own"),
+        ("example_one.user[nr]", "skb->dev", "own"),
+        ("hub->user[nr]", "hub->user[0]", "another"),
+        ("hub->user[nr]", "hub->up", "another"),
+        ("hub->user[nr]", "example_users[2]", "another"),
+        ("hub->user[nr]", "hub->of_sa[skb->data[2]]", "another"),
+        ("hub->user[nr]", "example_one.of_sa[skb->data[2]]", "another"),
+        ("example_users[nr]", "skb->dev", "open"),
+    ],
+)
+def test_a_table_of_ports_can_hang_on_a_variable_of_the_file(
+    user: str, asked: str, whose: str
+) -> None:
+    hub = HUB.replace("USER", user).replace("ASKED", asked)
+    text = driver(hub, f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}")
+    text = text.replace("\tx->xso.off", "\thub_keep(dev, 1);\n\tx->xso.off")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
+    open_ = any(row.reason.startswith(NOT_KNOWN) for row in report.unknown)
+    assert open_ == (whose == "open")
+
+
 PORTS = """
 struct rack;
 struct berth { struct net_device *own, *asked; struct rack *rack; u32 nr; };
