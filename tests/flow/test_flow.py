@@ -1947,6 +1947,90 @@ def test_a_path_without_a_state_does_not_use_it(statements: str, paths: set[str]
     assert ways(X + LATER + statements, "struct xfrm_state *other(struct sk_buff *skb);\n") == paths
 
 
+ESP = "bool esp = xfrm_offload(skb); "
+XO = "struct xfrm_offload *xo = xfrm_offload(skb); "
+FIRE = """\
+bool busy_with(struct sk_buff *skb);
+static void fire(bool esp, unsigned long h)
+{
+	if (esp && !h)
+		return;
+	give(h);
+}
+static bool get(struct sk_buff *skb, struct net_device *dev, unsigned long *h)
+{
+	bool esp = xfrm_offload(skb);
+
+	if (esp)
+		*h = xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev);
+	return esp;
+}
+struct mark { bool esp; unsigned long h; };
+static void send(struct mark *m)
+{
+	if (!m->h && m->esp)
+		return;
+	give(m->h);
+}
+"""
+NOT_ASKED = {"ask, use given to give()"}
+
+
+@pytest.mark.parametrize(
+    ("statements", "paths"),
+    [
+        (f"{ESP}if (esp) {ASKED} if (esp && !h) {DROP} give(h);", TESTED),
+        (f"{ESP}if (esp) {ASKED} if (!h && esp) {DROP} give(h);", TESTED),
+        (f"{ESP}if (esp) {ASKED} if (!esp || h) give(h);", TESTED),
+        (f"{ESP}h = esp ? {ASKED_FOR} : 0; if (esp & !h) {DROP} give(h);", TESTED),
+        (f"{ESP}if (esp) {ASKED} bool bad = esp && !h; if (bad) {DROP} give(h);", TESTED),
+        (f"bool esp; if ((esp = busy())) {ASKED} if (esp && !h) {DROP} give(h);", TESTED),
+        (
+            "bool esp = false; if (busy()) esp = busy();\n"
+            f"if (esp) {ASKED} if (esp && !h) {DROP} give(h);",
+            TESTED,
+        ),
+        (f"{XO}if (xo) {ASKED} if (xo && !h) {DROP} give(h);", TESTED),
+        (f"{XO}if (xo != NULL) {ASKED} if (h == 0 && xo) {DROP} give(h);", TESTED),
+        (f"{XO}bool esp = xo; if (xo) {ASKED} if (esp && !h) {DROP} give(h);", TESTED),
+        (f"{XO}bool plain = !xo; if (xo) {ASKED} if (!(plain || h)) {DROP} give(h);", TESTED),
+        (f"if (xfrm_offload(skb)) {ASKED} if (xfrm_offload(skb) && !h) {DROP} give(h);", TESTED),
+        (f"u32 f = skb->len; if (f & 2) {ASKED} if ((f & 2) && !h) {DROP} give(h);", TESTED),
+        (f"u32 n = skb->len; if (n > 2) {ASKED} if (n <= 2 || h) give(h);", TESTED),
+        (
+            f"u32 n = skb->len; switch (n) {{ case 3: {ASKED} }} if (3 == n && !h) {DROP} give(h);",
+            TESTED,
+        ),
+        (f"{ESP}if (esp) {ASKED} fire(esp, h);", TESTED),
+        (f"bool esp = get(skb, dev, &h); if (esp && !h) {DROP} give(h);", TESTED),
+        (
+            f"struct mark m = {{}}; m.esp = !!xfrm_offload(skb); if (m.esp) m.{ASKED} send(&m);",
+            TESTED,
+        ),
+        # Another question, the other answer, or another value by then.
+        (f"{ESP}if (esp) {ASKED} if (busy() && !h) {DROP} give(h);", TESTED | NOT_ASKED),
+        (f"{ESP}if (esp) {ASKED} if (!esp && !h) {DROP} give(h);", NOT_ASKED),
+        (f"{ESP}if (esp) {ASKED} if (!h && !esp) {DROP} give(h);", ALWAYS),
+        (f"{ESP}if (esp) {ASKED} fire(!esp, h);", NOT_ASKED),
+        (f"{ESP}if (esp) {ASKED} if (esp && busy() && !h) {DROP} give(h);", TESTED | NOT_ASKED),
+        (f"{ESP}if (esp) {ASKED} esp = busy(); if (esp && !h) {DROP} give(h);", TESTED | NOT_ASKED),
+        (
+            f"u32 f = skb->len; if (f & 2) {ASKED} if ((f & 4) && !h) {DROP} give(h);",
+            TESTED | NOT_ASKED,
+        ),
+        (f"{XO}bool plain = !xo; if (xo) {ASKED} if (plain && !h) {DROP} give(h);", NOT_ASKED),
+    ],
+)
+def test_what_is_asked_twice_has_one_answer(statements: str, paths: set[str]) -> None:
+    assert ways(X + LATER + statements, FIRE) - {"ask"} == paths
+
+
+def test_what_is_called_twice_can_answer_otherwise() -> None:
+    asked = f"{X}{LATER}if (busy_with(skb)) {ASKED}if (busy_with(skb) && !h) {DROP}\n\tgive(h);"
+    doubts = [doubt.reason for doubt in traced(driver(asked, FIRE)).doubts]
+    assert doubts == ["whether the comparison before this use excludes 0 is not known"]
+
+
 GET = """\
 static unsigned long get(struct xfrm_state *x, struct net_device *d)
 {

@@ -128,7 +128,7 @@ OTHERS = "void *port_load(struct card *card)\n{\n\treturn port_create(card, 1);\
             LOOP,
             "open",
         ),
-        ("o->ring.netdev", "p->ring.netdev = i ? card->ports[0]->netdev : dev;", LOOP, "open"),
+        ("o->ring.netdev", "p->ring.netdev = i ? card->ports[0]->netdev : dev;", LOOP, "another"),
     ],
 )
 def test_what_devices_have_in_common_is_no_ones_own(
@@ -447,6 +447,68 @@ static void example_esn(struct xfrm_state *x)
     assert sorted(f.type for f in BASE.check_example(text).findings) == types
 
 
+HUB = """
+struct hub { struct net_device *user[4], *up, *of_sa[16]; struct spoke *spoke[4]; };
+struct spoke { u8 nr; };
+static struct hub *example_hub, example_one;
+static struct net_device *example_users[4];
+int hub_join(struct hub *hub, struct net_device *user, u8 nr)
+{
+	struct spoke *s = netdev_priv(user);
+
+	s->nr = nr;
+	hub->user[nr] = user;
+	hub->up = user;
+	example_hub = hub;
+	example_one.user[nr] = user;
+	example_users[nr] = user;
+	return 0;
+}
+static void hub_keep(struct net_device *dev, int sa)
+{
+	example_hub->of_sa[sa] = dev;
+	example_one.of_sa[sa] = dev;
+}
+static struct sk_buff *hub_rcv(struct sk_buff *skb, struct net_device *conduit)
+{
+	struct hub *hub = example_hub;
+	u8 nr = skb->data[1] & 3;
+	unsigned long h;
+
+	skb->dev = USER;
+	h = xfrm_dev_state_lower_handle(xfrm_input_state(skb), ASKED);
+	return h ? skb : NULL;
+}
+static const struct dsa_device_ops hub_ops = { .rcv = hub_rcv };
+"""
+
+
+@pytest.mark.parametrize(
+    ("user", "asked", "whose"),
+    [
+        ("hub->user[nr]", "hub->user[nr]", "own"),
+        ("example_hub->user[nr]", "skb->dev", "own"),
+        ("example_one.user[nr]", "skb->dev", "own"),
+        ("hub->user[nr]", "hub->user[0]", "another"),
+        ("hub->user[nr]", "hub->up", "another"),
+        ("hub->user[nr]", "example_users[2]", "another"),
+        ("hub->user[nr]", "hub->of_sa[skb->data[2]]", "another"),
+        ("hub->user[nr]", "example_one.of_sa[skb->data[2]]", "another"),
+        ("example_users[nr]", "skb->dev", "open"),
+    ],
+)
+def test_a_table_of_ports_can_hang_on_a_variable_of_the_file(
+    user: str, asked: str, whose: str
+) -> None:
+    hub = HUB.replace("USER", user).replace("ASKED", asked)
+    text = driver(hub, f"h = xfrm_dev_state_lower_handle(x, dev);\n\t{TESTED}")
+    text = text.replace("\tx->xso.off", "\thub_keep(dev, 1);\n\tx->xso.off")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
+    open_ = any(row.reason.startswith(NOT_KNOWN) for row in report.unknown)
+    assert open_ == (whose == "open")
+
+
 PORTS = """
 struct rack;
 struct berth { struct net_device *own, *asked; struct rack *rack; u32 nr; };
@@ -477,7 +539,7 @@ int berth_load(struct rack *rack, u32 nr)
             ["WRONG_LOWER_DEV"],
             False,
         ),
-        ("rack->berth[nr] = b; b->asked = rack->berth[nr ^ 1]->own;", [], True),
+        ("rack->berth[nr] = b; b->asked = rack->berth[nr ^ 1]->own;", ["WRONG_LOWER_DEV"], False),
         ("rack->first = rack->first ?: b; b->asked = rack->first->own;", [], True),
     ],
 )
@@ -1118,3 +1180,110 @@ def test_whose_device_an_event_is_about(body: str, whose: str) -> None:
     report = BASE.check_example(driver(NOTIFIED.replace("BODY", body), f"{asks}\n\t{TESTED}"))
     assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
     assert any(row.reason.startswith(NOT_KNOWN) for row in report.unknown) == (whose == "open")
+
+
+SLOTS = """
+struct frame { struct net_device *slot[4], *first; u32 up; };
+struct blade { struct net_device *own, *asked; struct frame *frame; u32 nr, other; };
+static struct net_device *example_slots[4];
+HELPER
+static int blade_load(struct frame *frame, u32 nr)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct blade));
+	struct blade *b = netdev_priv(dev), *one;
+
+	b->own = dev;
+	b->frame = frame;
+	b->nr = nr;
+	frame->slot[nr] = dev;
+	example_slots[nr] = dev;
+	STORE
+	return 0;
+}
+void frame_load(struct frame *frame)
+{
+	u32 i;
+
+	for (i = 0; i < 4; i++)
+		blade_load(frame, i);
+	for (i = 0; i < 4; i++) {
+		struct blade *b = netdev_priv(frame->slot[i]);
+
+		b->nr = i;
+		LATER
+	}
+}
+"""
+HELPERS = {
+    "slot_of(": """
+static struct net_device *slot_of(struct frame *frame, u32 nr)
+{
+	return frame->slot[nr];
+}
+""",
+    "blade_ask(": """
+static void blade_ask(struct blade *b, struct net_device *dev)
+{
+	b->asked = dev;
+}
+""",
+    "blade_pair(": """
+static void blade_pair(struct blade *b, struct frame *frame, u32 nr)
+{
+	b->asked = frame->slot[nr];
+}
+""",
+}
+OWN_ONE, ANOTHERS, NOBODY_KNOWS = range(3)
+
+
+@pytest.mark.parametrize(
+    ("store", "whose"),
+    [
+        ("b->asked = frame->slot[nr];", OWN_ONE),
+        ("b->asked = frame->slot[b->nr];", OWN_ONE),
+        ("b->asked = slot_of(frame, nr);", OWN_ONE),
+        ("blade_ask(b, dev);", OWN_ONE),
+        ("LATER b->asked = frame->slot[i];", OWN_ONE),
+        ("one = netdev_priv(frame->slot[0]); one->asked = frame->slot[0];", OWN_ONE),
+        ("b->asked = nr ? frame->slot[0] : NULL;", ANOTHERS),
+        ("b->asked = example_slots[nr ^ 1];", ANOTHERS),
+        ("if (nr) b->asked = frame->slot[nr - 1];", ANOTHERS),
+        ("b->asked = slot_of(frame, 0);", ANOTHERS),
+        ("struct net_device *first = frame->slot[0]; b->asked = first;", ANOTHERS),
+        ("blade_ask(b, frame->slot[0]);", ANOTHERS),
+        ("rcu_assign_pointer(b->asked, frame->slot[0]);", ANOTHERS),
+        ("one = netdev_priv(frame->slot[nr ^ 1]); one->asked = dev;", ANOTHERS),
+        ("LATER b->asked = frame->slot[0];", ANOTHERS),
+        ("if (!nr) frame->first = dev; b->asked = frame->first;", ANOTHERS),
+        # By a number that nobody knows more of.
+        ("b->asked = frame->slot[frame->up];", NOBODY_KNOWS),
+        ("blade_pair(b, frame, 0);", NOBODY_KNOWS),
+    ],
+)
+def test_a_device_of_the_drivers_table_is_another_ones(store: str, whose: int) -> None:
+    later = store.removeprefix("LATER ")
+    card = SLOTS.replace("STORE", "" if later != store else store)
+    card = card.replace("LATER", later if later != store else "")
+    card = card.replace("HELPER", next((c for n, c in HELPERS.items() if n in store), ""))
+    body = f"struct blade *b = netdev_priv(dev);\n\n\th = {ASK_B}"
+    report = BASE.check_example(driver(card, f"{body}\n\t{TESTED}"))
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == ANOTHERS)
+    open_ = any(row.reason.startswith(NOT_KNOWN) for row in report.unknown)
+    assert open_ == (whose == NOBODY_KNOWS)
+
+
+ASK_B = "xfrm_dev_state_lower_handle(x, b->asked);"
+
+
+@pytest.mark.parametrize(
+    ("other", "types"),
+    [("nr", []), ("nr ^ 1", ["WRONG_LOWER_DEV"]), ("3 - nr", ["WRONG_LOWER_DEV"])],
+)
+def test_a_number_that_is_kept_can_be_another_ones(other: str, types: list[str]) -> None:
+    card = SLOTS.replace("STORE", f"b->other = {other};").replace("LATER", "")
+    card = card.replace("HELPER", "")
+    asked = ASK_B.replace("b->asked", "b->frame->slot[b->other]")
+    body = f"struct blade *b = netdev_priv(dev);\n\n\th = {asked}"
+    report = BASE.check_example(driver(card, f"{body}\n\t{TESTED}"))
+    assert [f.type for f in report.findings] == types

@@ -21,6 +21,8 @@ class IntType(NamedTuple):
 
 
 BOOL = IntType("bool", 1, False, 0)
+# What C calls it.
+BOOLS = ("bool", "_Bool")
 SCHAR = IntType("signed char", 8, True, 1)
 UCHAR = IntType("unsigned char", 8, False, 1)
 SHORT = IntType("short", 16, True, 2)
@@ -36,8 +38,7 @@ POINTER = IntType("pointer", 64, False, 6)
 
 # include/linux/types.h, include/asm-generic/int-ll64.h: u64 is `unsigned long long` everywhere.
 INTEGERS = {
-    "bool": BOOL,
-    "_Bool": BOOL,
+    **dict.fromkeys(BOOLS, BOOL),
     "s8": SCHAR,
     "u8": UCHAR,
     "s16": SHORT,

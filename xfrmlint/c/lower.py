@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.graph import Does, Graph, Step, left_for
-from xfrmlint.c.integers import COMPARISONS
+from xfrmlint.c.integers import BOOLS, COMPARISONS
 from xfrmlint.c.loops import loop_of
 from xfrmlint.c.reading import Syntax
 from xfrmlint.c.syntax import (
@@ -470,7 +470,7 @@ class _Builder:
                 return self._is_0_or_1(one.left) and self._is_0_or_1(one.right)
             case Name() | Member():
                 kind = self.lowered.syntax.constants.types.of(one.node, self.lowered.view)
-                return kind is not None and not kind.pointers and kind.base in ("bool", "_Bool")
+                return kind is not None and not kind.pointers and kind.base in BOOLS
         return False
 
     def operands(

@@ -9,7 +9,7 @@ from xfrmlint.c.ctype import CType, declared, specified
 from xfrmlint.c.dialect import AUTO
 from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
-from xfrmlint.c.integers import IntType
+from xfrmlint.c.integers import BOOLS, IntType
 from xfrmlint.c.syntax import (
     UNEVALUATED,
     Address,
@@ -197,7 +197,8 @@ class Syntax:
     def _assignment(self, node: Node) -> Expression:
         sign = _sign(node).removesuffix("=")
         target, value = self._field(node, "left"), self._field(node, "right")
-        return Assignment(node, node.start_byte, target, sign, value)
+        given = value if sign else self._given(target, value)
+        return Assignment(node, node.start_byte, target, sign, given)
 
     def _update(self, node: Node) -> Expression:
         sign = _sign(node)
@@ -288,8 +289,17 @@ class Syntax:
                 made = declared(base, declarator) if base is not None else None
                 given = self._initializer(value, made.type if made is not None else None)
             target = Name(name, name.start_byte, node_text(name))
+            given = self._given(target, given) if given is not None else None
             found.append(Declaration(declarator, declarator.start_byte, target, given))
         return tuple(found)
+
+    def _given(self, target: Expression, value: Expression) -> Expression:
+        """Return what a variable is given: a bool the truth of another one."""
+        if not isinstance(target, Name) or not isinstance(value, Name | Member):
+            return value
+        local = self.view.local(target.name, target.start)
+        truth = local is not None and not local.type.pointers and local.type.base in BOOLS
+        return Truth(value.node, value.start, value) if truth else value
 
     def _type_in(self, node: Node) -> IntType | None:
         """Return the type in parentheses that the parser took for an operand or a function."""

@@ -10,6 +10,7 @@ from xfrmlint.c.constants import BITS, bits
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import Goes, around, destination, is_condition
 from xfrmlint.c.graph import labels_in
+from xfrmlint.c.integers import BOOLS
 from xfrmlint.c.syntax import (
     Address,
     Call,
@@ -69,7 +70,6 @@ from xfrmlint.program.pointers import targets_of
 
 _SMALL_INLINE = 400
 _NOWHERE = "where the resolver puts its handle is not known"
-_TRUTHS = ("bool", "_Bool")
 _PACKET = CType(PACKET, 1)
 _FOLLOWED = ("struct net_device", "struct xfrm_state")
 _DEVICES = {"master": Device.MASTER, "vlan": Device.VLAN_REAL}
@@ -372,7 +372,7 @@ class Calls:
         if result is None:
             named = {one.name for one in call.arguments if isinstance(one, Name)}
             return bool(named & labels_in(view)) or is_condition(call.node)
-        answers = result.base in _TRUTHS or (result.base != "void" and len(call.arguments) == 1)
+        answers = result.base in BOOLS or (result.base != "void" and len(call.arguments) == 1)
         wanted = destination(call.node).goes is not Goes.NOWHERE
         return answers and not result.pointers and wanted
 

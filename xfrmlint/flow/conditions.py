@@ -3,8 +3,20 @@
 from dataclasses import replace
 
 from xfrmlint.c.expression import called_by
-from xfrmlint.c.integers import COMPARISONS, INT, Int, calculated, common, wrapped
-from xfrmlint.c.syntax import Binary, Expression, Name, Truth, Unary, inside, uncast
+from xfrmlint.c.integers import BOOL, COMPARISONS, INT, Int, calculated, common, wrapped
+from xfrmlint.c.syntax import (
+    Assignment,
+    Binary,
+    Call,
+    Expression,
+    Member,
+    Name,
+    Truth,
+    Unary,
+    inside,
+    source_of,
+    uncast,
+)
 from xfrmlint.flow.arithmetic import (
     EQUAL,
     OPPOSITE,
@@ -20,13 +32,14 @@ from xfrmlint.flow.arithmetic import (
 from xfrmlint.flow.evaluate import Evaluator, Held
 from xfrmlint.flow.events import Device, Kind
 from xfrmlint.flow.frame import Frame
-from xfrmlint.flow.naming import bare_condition
+from xfrmlint.flow.naming import question, same_number, spelled
 from xfrmlint.flow.values import (
     SAME,
     Bits,
     Constant,
     Form,
     Handle,
+    Location,
     Netdev,
     Packet,
     State,
@@ -107,17 +120,43 @@ class Conditions:
         return self.assuming(state, one)
 
     def assuming(self, state: State, one: Expression) -> Branches:
-        text = bare_condition(one.text) if self.frame.correlated else ""
+        """Return both ways of a condition; the one of before, if that was asked before."""
+        asked = question(one) if self.frame.correlated else None
         if any(self.frame.counter(part) is not None for part in inside((one,))):
             state = state.doubted()
-        if text not in self.frame.correlated:
+        if asked is None or asked[0] not in self.frame.correlated:
             return [(state, True), (state, False)]
+        text, holds = asked
+        at = self.flag(state, one)
+        if at is not None:
+            truths = ((way, self.frame.truth(way, one)) for way in (True, False))
+            return [(state.stored(at, truth), way == holds) for way, truth in truths]
+        ways = self.assumed(state, text, holds)
+        called = [part for part in inside((one,)) if isinstance(part, Call)]
+        if len(ways) == 1 and not all(function_named(call.name).asks for call in called):
+            # What is called can answer otherwise the second time.
+            ways += [(s.doubted(untested=True), not way) for s, way in ways]
+        return ways
+
+    def assumed(self, state: State, text: str, holds: bool) -> Branches:
+        """Return the ways of what is asked more than once. holds: the condition is true then."""
         key = (self.frame.name, text)
         if key in state.assumed:
-            return [(state, state.assumed[key])]
+            return [(state, state.assumed[key] == holds)]
         return [
-            (replace(state, assumed={**state.assumed, key: held}), held) for held in (True, False)
+            (replace(state, assumed={**state.assumed, key: way}), way == holds)
+            for way in (True, False)
         ]
+
+    def flag(self, state: State, one: Expression) -> Location | None:
+        """Return where a bool lies that is a variable, or in one."""
+        asked = source_of(one)
+        asked = asked.target if isinstance(asked, Assignment) else asked
+        kind = self.frame.type(asked) if isinstance(asked, Name | Member) else None
+        if self.driver.integer(kind, self.view) != BOOL:
+            return None
+        at = Evaluator(self.frame, state, {}).locate(asked)
+        return at if at is not None and at[0].startswith("=") else None
 
     def counted(
         self, state: State, one: Expression, value: Value, sign: str, number: Int | None
@@ -351,4 +390,7 @@ class Conditions:
             held = self.ordered(value, sign, self.frame.constant(text.strip(), one))
             if held is not None:
                 return [(state, held)]
+        same = same_number(spelled(one), text.strip())
+        if sign == "==" and same is not None and same[0] in self.frame.correlated:
+            return self.assumed(state, *same)
         return [(state, True), (state, False)]

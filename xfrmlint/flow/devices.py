@@ -70,7 +70,7 @@ class Members:
             return Netdev(Device.UNKNOWN)
         if at[0] == "vlan" and "real_dev" in at:
             return Netdev(Device.VLAN_REAL)
-        if at[0] == "sa" or (at[0] == "global" and "[]" not in at[1:-1]):
+        if at[0] == "sa" or (at[0] == "global" and "[]" not in at):
             # What is found in a table of the driver's own is its element's, not the table's.
             return Netdev(Device.SAVED)
         struct, field = self.named(view, one)
@@ -95,7 +95,7 @@ class Members:
         way = at[2:-1] if at[0] in ("call", MADE, GIVEN, "argument") else at[1:-1]
         named = [name for name in way if name.isidentifier() and name != "container"]
         holder = named[-1] if named else ""
-        shared = "*" in at[1:-1]
+        shared = at[0] == "global" or "*" in at[1:-1]
         root = at[1] if shared and at[0] == "own" else ""
         # What private data itself holds or points to, no further pointer or table between.
         listed = "[]" in at or "container" in at[3:]

@@ -1,7 +1,6 @@
 """Which variables and members each step of a function names, and what it does to them."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,12 +10,18 @@ from xfrmlint.c.syntax import (
     Address,
     Assignment,
     Binary,
+    Call,
+    Cast,
+    Conditional,
     Declaration,
     Deref,
     Expression,
     Index,
+    Literal,
     Member,
     Name,
+    Temporary,
+    Truth,
     Unary,
     Update,
     inside,
@@ -25,6 +30,9 @@ from xfrmlint.c.syntax import (
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"')
+_SHORT = ("&&", "||")
+_NONE = ("0", "NULL", "false")
+_SIGNS = {Deref: "*", Address: "&"}
 _CONSTANT = re.compile(r"NETDEV_TX_\w+|NULL|true|false|\d+|-E[A-Z]+")
 
 
@@ -113,30 +121,90 @@ def _taken(one: Address) -> str:
     return of.name if isinstance(of, Name) else ""
 
 
-def repeated_conditions(
-    steps: Sequence[Step], written: Sequence[str], names: Sequence[Names]
-) -> dict[int, str]:
-    """Return the steps whose condition is asked more than once, with its text."""
-    found: dict[str, list[int]] = {}
-    for i, step in enumerate(steps):
-        if step.does is Does.TEST and written[i] and "(" not in written[i][1:]:
-            found.setdefault(bare_condition(written[i]), []).append(i)
-    stores: Counter[str] = Counter()
-    for step_names in names:
-        stores.update(step_names.assigned | step_names.taken)
-    return {
-        i: text
-        for text, indexes in found.items()
-        if len(indexes) > 1 and all(stores[word] <= 1 for word in _WORD.findall(text))
-        for i in indexes
-    }
+def question(one: Expression) -> tuple[str, bool] | None:
+    """Return what a condition asks, in one form, and whether it holds where that does.
+
+    `!x` and `x == NULL` ask for x as `x` does.
+    """
+    match one:
+        case Truth():
+            return question(one.of)
+        case Temporary(of=Assignment() as kept) if not kept.operator:
+            return question(kept.target)
+        case Assignment() if not one.operator:
+            return question(one.target)
+        case Unary() if one.operator == "!":
+            return _other_way(question(one.of))
+        case Binary() if one.operator in ("==", "!="):
+            left, right = one.left, one.right
+            for side, number in ((left, right), (right, left)):
+                if isinstance(uncast(number), Literal) and uncast(number).text in _NONE:
+                    asked = question(side)
+                    return asked if one.operator == "!=" else _other_way(asked)
+            return same_number(spelled(left), spelled(right), one.operator == "==")
+        case Binary() if one.operator in COMPARISONS:
+            sides = spelled(one.left), spelled(one.right)
+            less = one.operator in ("<", ">=")
+            low, high = sides if less else sides[::-1]
+            return (f"{low} < {high}", one.operator in "<>") if low and high else None
+        case Binary() if one.operator in _SHORT:
+            return None
+    text = spelled(one)
+    return (text, True) if text else None
 
 
-def bare_condition(text: str) -> str:
-    """Return a condition without parentheses, negation and white space around it."""
-    text = " ".join(text.split())
-    while text[:1] in ("!", "("):
-        if text[0] == "(" and not text.endswith(")"):
-            break
-        text = text[1:].strip() if text[0] == "!" else text[1:-1].strip()
-    return text
+def _other_way(asked: tuple[str, bool] | None) -> tuple[str, bool] | None:
+    return (asked[0], not asked[1]) if asked is not None else None
+
+
+def same_number(one: str, other: str, way: bool = True) -> tuple[str, bool] | None:
+    """Return the question whether two expressions are the same number, as they are spelled."""
+    return (" == ".join(sorted((one, other))), way) if one and other else None
+
+
+def spelled(one: Expression) -> str:
+    """Return an expression as one text; nothing if it has effects of its own."""
+    match one:
+        case Temporary():
+            return spelled(one.of)
+        case Call() if one.name:
+            given = [spelled(argument) for argument in one.arguments]
+            return f"{one.name}({', '.join(given)})" if all(given) else ""
+        case Name():
+            return one.name
+        case Literal():
+            return one.written
+        case Member():
+            joint = "->" if one.arrow else "."
+            return f"{of}{joint}{one.name}" if (of := spelled(one.of)) else ""
+        case Index():
+            of, index = spelled(one.of), spelled(one.index)
+            return f"{of}[{index}]" if of and index else ""
+        case Cast() | Deref() | Address() | Unary():
+            kind = f"({one.type})" if isinstance(one, Cast) else _SIGNS.get(type(one), "-")
+            sign = one.operator if isinstance(one, Unary) else kind
+            return f"{sign}{of}" if (of := spelled(one.of)) else ""
+        case Binary():
+            left, right = spelled(one.left), spelled(one.right)
+            return f"({left} {one.operator} {right})" if left and right else ""
+    return ""
+
+
+def questions_in(step: Step, statement: Sequence[Expression]) -> Iterator[str]:
+    """Yield what a step asks."""
+    if step.does is Does.SWITCH and statement:
+        for label, _ in step.cases:
+            if label and (same := same_number(spelled(statement[0]), label.strip())):
+                yield same[0]
+    asked = [*statement] if step.does is Does.TEST else []
+    for part in inside(statement):
+        match part:
+            case Conditional():
+                asked.append(part.condition)
+            case Binary() if part.operator in _SHORT:
+                asked += (part.left, part.right)
+            case Truth() | Unary() if isinstance(part, Truth) or part.operator == "!":
+                asked.append(part)
+            case Binary() if part.operator in COMPARISONS:
+                asked.append(part)
+    yield from (found[0] for one in asked if (found := question(one)) is not None)

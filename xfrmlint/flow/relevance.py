@@ -8,13 +8,14 @@ others are skipped; their branches count as both ways.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from functools import cached_property
 from heapq import heappop, heappush
 from typing import NamedTuple
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.graph import Does, Graph, graph_of
-from xfrmlint.c.integers import BOOL, IntType
+from xfrmlint.c.integers import BOOL, BOOLS, IntType
 from xfrmlint.c.lower import Lowered
 from xfrmlint.c.syntax import (
     Address,
@@ -40,7 +41,7 @@ from xfrmlint.c.types import Types
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
 from xfrmlint.flow.carried import Carried, Carriers, Seeds, carries, sides, word_of
-from xfrmlint.flow.naming import names_of, repeated_conditions
+from xfrmlint.flow.naming import names_of, questions_in
 from xfrmlint.flow.onward import (
     joining_steps,
     near_steps,
@@ -54,6 +55,7 @@ _STRUCT = re.compile(r"(?:struct|union)\b")
 # What may be no number; what joins conditions.
 _VARIABLE = re.compile(r"\b(?!true\b|false\b|likely\b|unlikely\b)[a-z_]\w*")
 _JOINTS = re.compile(r"&&|\|\|")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _SMALL = 60
 _ENDS = (Does.RETURN, Does.END, Does.CUT)
 _STATE = CType("struct xfrm_state", 1)
@@ -65,7 +67,7 @@ class Slice(NamedTuple):
     """graph: the function's. onward: for each step, those that matter next. joins: the steps that
     several lead to: only there can two paths be in the same state.
 
-    correlated: conditions that are asked more than once and can't have changed in between.
+    correlated: what is asked more than once, where one answer decides about a handle.
     """
 
     graph: Graph
@@ -90,7 +92,6 @@ class Body:
         for i, names in enumerate(self.names):
             for word in names.words:
                 self.naming.setdefault(word, []).append(i)
-        self.conditions = repeated_conditions(steps, written, self.names)
         # A macro as a statement of its own can leave the function.
         self.macros = {i for i, text in enumerate(written) if _MACRO.match(text)}
         typed = [(v.name, constants.types.of_local(v, view)) for v in view.locals]
@@ -101,6 +102,7 @@ class Body:
         self.packets = {name for name, kind in known if kind == _PACKET} - {*view.parameters}
         self.states = {name for name, kind in known if kind == _STATE}
         self.scalars = {name for name, kind in known if not kind.pointers} - self.structs
+        self.bools = {name for name, kind in known if not kind.pointers and kind.base in BOOLS}
         self.counters = self._counters(known, written, constants)
         # Where a variable is made a constant, or counted on.
         self.constants: dict[str, set[int]] = {}
@@ -302,8 +304,9 @@ class Body:
             or i in self.macros
             or (step.does in (Does.TEST, Does.SWITCH) and self._asks(i, results, begun, decided))
         }
-        guarding = self._guards(first or set(range(len(steps))))
-        matters |= set(guarding)
+        correlated = self._correlated(first or set(range(len(steps))), seeds.flags)
+        matters |= {i for text in correlated for i in self.questions[text]}
+        told = set().union(*map(_WORD.findall, correlated))
         if not first and len(steps) <= _SMALL:
             # A helper that was entered for the device or the SA that it returns or fills in.
             first = set(range(len(steps)))
@@ -328,7 +331,7 @@ class Body:
         fresh = set(matters)
         while fresh:
             inputs.update(*(self.names[i].words for i in fresh))
-            deciding = inputs & (results | self.flags)
+            deciding = told | inputs & (results | self.flags)
             wanted = (inputs - self.scalars) | deciding
             fresh = {
                 i
@@ -337,7 +340,7 @@ class Body:
                 and i in near
                 and (
                     (text.assigned | text.taken) & (wanted if i in ahead else deciding)
-                    or (i in ahead and text.members & given)
+                    or text.members & (told | given if i in ahead else told)
                 )
             }
             asked = [*self._tests(self.devices & (inputs | named_by_state), inputs), *naming]
@@ -348,7 +351,7 @@ class Body:
             matters |= fresh
         matters |= {i for i in near if steps[i].does is Does.CONFIGURED}
         onward = onward_steps(steps, matters)
-        return Slice(self.graph, onward, frozenset(guarding.values()), joining_steps(steps, onward))
+        return Slice(self.graph, onward, correlated, joining_steps(steps, onward))
 
     def _spread(self, results: set[str]) -> set[int]:
         """Add the variables that are computed from some to them; return the steps that do so."""
@@ -389,16 +392,56 @@ class Body:
                 return True
         return False
 
-    def _guards(self, first: set[int]) -> dict[int, str]:
-        """Return the repeated conditions of which one decides whether a step is gone through."""
+    @cached_property
+    def questions(self) -> dict[str, set[int]]:
+        """What is asked, and in which steps."""
+        found: dict[str, set[int]] = {}
+        for i, step in enumerate(self.graph.steps):
+            for text in questions_in(step, self.lowered.statement(i)):
+                found.setdefault(text, set()).add(i)
+        return found
+
+    def _correlated(self, first: set[int], flags: frozenset[str]) -> frozenset[str]:
+        """Return what is asked where one answer leads to a step and another does not, and again.
+
+        A bool, and a member that is a flag, can be asked elsewhere; where it is stored is seen.
+        """
+        known = next_without_loops(self.graph.steps, set(first))
+        found = set()
+        for text, asking in self.questions.items():
+            words = _WORD.findall(text)
+            if text in self.bools:
+                used = {i for i in self.naming[text] if not self.names[i].ends(text)}
+                again, told = len(used | asking) > 1, True
+            else:
+                told = "." in text and words[0] in self.structs and words[-1] in flags
+                again = told or len(asking) > 1
+            if again and (told or self._holds(words)):
+                if any(i in first or self._parts(i, first, known) for i in asking):
+                    found.add(text)
+        return frozenset(found)
+
+    def _parts(self, index: int, first: set[int], known: Mapping[int, tuple[int, ...]]) -> bool:
+        """Tell whether not all ways from a step lead to the same of some steps."""
         steps = self.graph.steps
-        guarding = set()
-        known = next_without_loops(steps, set(first))
-        for i, text in self.conditions.items():
-            ways = [frozenset(next_that_matter(steps, first, n, known)) for n in steps[i].next]
-            if ways[0] != ways[-1]:
-                guarding.add(text)
-        return {i: text for i, text in self.conditions.items() if text in guarding}
+        ways = {frozenset(next_that_matter(steps, first, n, known)) for n in steps[index].next}
+        return len(ways) > 1
+
+    def _holds(self, words: Sequence[str]) -> bool:
+        """Tell whether what is asked of variables stays so: none gets a value more than once.
+
+        A constant, which is seen to be one, is none.
+        """
+        return all(self._values[word] <= 1 for word in words)
+
+    @cached_property
+    def _values(self) -> Counter[str]:
+        """How often each variable gets a value, or can get one."""
+        found = Counter(self.view.parameters)
+        for names in self.names:
+            for several in (names.assigned - names.constant, names.taken, names.changed):
+                found.update(several)
+        return found
 
     def _names_device(self, index: int, members: frozenset[str]) -> bool:
         """Tell whether a step reads a net_device that a state names."""

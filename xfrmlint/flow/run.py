@@ -21,7 +21,7 @@ from xfrmlint.c.lower import (
     Stop,
     Test,
 )
-from xfrmlint.c.syntax import Call, Expression, Temporary
+from xfrmlint.c.syntax import Call, Expression, Name, Temporary
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.flow.calls import Calls
 from xfrmlint.flow.code import Code
@@ -372,6 +372,11 @@ class _Walk:
 
     def _decided(self, one: Decide, point: _Point) -> Sequence[_Point]:
         """Evaluate a condition as a value; the path splits only where that says something."""
+        evaluator = Evaluator(self.frame, point.state, point.held)
+        value = evaluator.value(one.condition) if isinstance(one.condition, Name) else UNKNOWN
+        if isinstance(value, Handle):
+            # A bool that is given a handle is tested in its place.
+            return [_kept(point, evaluator.state, one.to, value, one.next)]
         ways = self._ways(one.condition, point)
         kinds = {s.context() for s, _ in ways} | {s.trail for s, _ in ways}
         if len(ways) == 2 and len(kinds) == 2:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
-from xfrmlint.c.expression import arguments_of, bare, call_of, called_by, given_to
+from xfrmlint.c.expression import arguments_of, bare, call_of, called_by, given_to, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import Use, slot_of
 from xfrmlint.c.reading import Syntax
@@ -92,6 +92,13 @@ class Home(NamedTuple):
     value: Value
 
 
+class Port(NamedTuple):
+    """A device in a table of devices, or of their private data; without one, a member's."""
+
+    table: str
+    at: Value
+
+
 class Devices:
     """Answers about one driver; each member is looked at once."""
 
@@ -107,6 +114,7 @@ class Devices:
         self.links = Links(graph, self.tracer.forms, self.privates)
         self.elements = Elements(self.reader, self.tracer.forms, self.privates, graph.handed)
         self.constants = Constants(self.reader.types)
+        self._ports = Tracer(graph.reader, graph.handed, self._port)
         self._members: dict[tuple[str, str, str, str], Found] = {}
         self._embedded: dict[tuple[str, str, str], dict[Link, Found]] = {}
         self._polled: dict[FunctionName, Found] = {}
@@ -261,7 +269,8 @@ class Devices:
             embedded = inner.type == "field_expression" and kind is not None and not kind.pointers
             if embedded:
                 return Found(frozenset((Whose.DUMMY,)), ())
-        if self._of_element(view, bare(device)) or self.offers.is_of_lacking(view, device):
+        port = self._port(view, bare(device))
+        if (port and self._is_fixed(port)) or self.offers.is_of_lacking(view, device):
             return Found(frozenset((Whose.PEER,)), ())
         return self.of(view, device)
 
@@ -269,6 +278,9 @@ class Devices:
         """Tell what a store says by itself: `priv->netdev = dev`, with priv = netdev_priv(dev)."""
         whose = self._made_beside(stored)
         if whose is not None or stored.value is None:
+            return whose
+        whose = self._of_ports(stored)
+        if whose is not None:
             return whose
         value = read_of(stored.view, stored.value)
         values = returned_by(self.reader, called_by(value), stored.view.path)
@@ -300,18 +312,19 @@ class Devices:
         """Tell whether a device is kept beside the private data of itself, or of another one."""
         if stored.base is None or stored.value is None:
             return None
-        if stored.value.type == "field_expression":
-            return self._of_element(stored.view, stored.value)
-        if stored.value.type != "identifier":
-            return None
+        port = self._port(stored.view, stored.value)
+        if port is not None and stored.value.type == "field_expression" and self._is_fixed(port):
+            return Whose.PEER
         base = plain(stored.base)
-        if base.type != "identifier":
-            return None
         word = re.escape(node_text(stored.value))
         private = re.compile(rf"priv\w*\s*\(\s*{word}\s*\)")
         values = stored.view.assignments(node_text(base))
         if any(private.search(node_text(value)) for value in values):
             return Whose.OWN
+        if stored.value.type != "identifier":
+            return None
+        if any(self._is_in_others_place(stored, value) for value in values):
+            return Whose.PEER
         origins = {_origin(stored.view, private_of(value), value) for value in values}
         made = _origin(stored.view, node_text(stored.value), stored.value)
         if origins == {_PARAMETER} == {made}:
@@ -321,23 +334,91 @@ class Devices:
         apart = made and origins and "" not in origins and made not in origins
         return Whose.PEER if apart else None
 
-    def _of_element(self, view: View, value: Node) -> Whose | None:
-        """Tell whose the device of a fixed element of a table is: `p->up = card->port[0]->dev`.
+    def _port(self, view: View, node: Node) -> Port | None:
+        """Return which element of a table a device is, if it is one: `card->port[0]->dev`.
 
-        Of a table of several devices' private data it is no device's own.
+        Of what a function returns by a number that it is given, the number is the caller's.
         """
-        holder = value.child_by_field_name("argument")
-        holder = read_of(view, bare(holder)) if holder is not None else None
-        if holder is None or holder.type != "subscript_expression":
+        if node.type == "call_expression":
+            made = returned_by(self.reader, called_by(node), view.path)
+            port = self._element(*made[0]) if len(made) == 1 else None
+            if port is None or not port.table:
+                return port
+            index, given = bare(port.at.node), arguments_of(node)
+            local = port.at.view.local(node_text(index), index.start_byte)
+            if local is None or not -1 < local.parameter < len(given):
+                return port
+            return Port(port.table, Value(view, given[local.parameter]))
+        return self._element(view, node)
+
+    def _element(self, view: View, node: Node) -> Port | None:
+        element: Node | None = node
+        if node.type == "field_expression":
+            holder = node.child_by_field_name("argument")
+            element = read_of(view, bare(holder)) if holder is not None else None
+            if self.reader.types.base_of(element, view) not in self.privates.structs(view.path):
+                return Port("", Value(view, node))
+        if element is None or element.type != "subscript_expression":
+            return Port("", Value(view, node)) if element is not node else None
+        index, of = (element.child_by_field_name(part) for part in ("index", "argument"))
+        if index is None or of is None:
             return None
-        index, of = (holder.child_by_field_name(part) for part in ("index", "argument"))
-        table = of.child_by_field_name("field") if of is not None else None
-        struct = self.reader.types.base_of(holder, view)
-        if index is None or table is None or struct not in self.privates.structs(view.path):
-            return None
+        return Port(node_text(of.child_by_field_name("field") or of), Value(view, index))
+
+    def _is_fixed(self, port: Port) -> bool:
+        """Tell whether a device is always that of the same element of several."""
+        view, index = port.at
         fixed = self.constants.value(node_text(index), view.path) is not None
-        several = fixed and self.elements.fills_several(node_text(table), view.path)
-        return Whose.PEER if several else None
+        return bool(port.table and fixed and self.elements.fills_several(port.table, view.path))
+
+    def _of_ports(self, stored: Stored) -> Whose | None:
+        """Tell whose device private data is given from a table of devices, if not its own one's."""
+        view, base, value = stored.view, stored.base, stored.value
+        if base is None or value is None:
+            return None
+        if self.reader.types.base_of(base, view) not in self.privates.structs(view.path):
+            return None
+        beside = " ".join(map(node_text, (base, *view.assignments(node_text(plain(base))))))
+        found = {self._of_port(port, beside) for port in self._ports.of(view, value).answers}
+        return Whose.PEER if Whose.PEER in found else next(iter(found - {None}), None)
+
+    def _of_port(self, port: Port, beside: str) -> Whose | None:
+        """Tell whose a port's device is that is put beside something; None for its own one."""
+        view, node = port.at
+        text, path = node_text(node), view.path
+        if not port.table:
+            return self._of_shared(*port.at)
+        if not self.elements.fills_several(port.table, path) or f"[{text}]" in beside:
+            return None
+        if self._is_fixed(port) or self.elements.is_made_from_own(port.table, view, text):
+            return Whose.PEER
+        index = Syntax(view, self.constants).of(node)
+        anothers = self.elements.is_anothers(view, index, port.table)
+        filling = self.elements.filling(port.table, view)
+        if anothers is False and (text in filling or self.elements.is_own(view, index)):
+            return None
+        return Whose.PEER if anothers else Whose.OTHER
+
+    def _of_shared(self, view: View, node: Node) -> Whose | None:
+        """Tell whose device is kept in what several devices have in common."""
+        slot = slot_of(self.reader, view, node)
+        leading = self.privates.pointing(slot.struct, view.path)
+        for near in leading:
+            if self.common.leads_to(near, view.path, True):
+                one = self.common.holds_one(near, slot.struct, slot.field, view.path)
+                return Whose.PEER if one else Whose.OTHER
+        return None
+
+    def _is_in_others_place(self, stored: Stored, private: Node) -> bool:
+        """Tell whether a device is put into private data of another element of its own table."""
+        arguments = arguments_of(without_casts(private))
+        port = self._port(stored.view, bare(arguments[0])) if len(arguments) == 1 else None
+        if port is None or not port.table or stored.value is None:
+            return False
+        put = self.elements.filling(port.table, stored.view).values()
+        text = node_text(port.at.node)
+        made = self.elements.is_made_from_own(port.table, stored.view, text)
+        return made and node_text(stored.value) in put
 
     def _whose(self, view: View, node: Node) -> Whose | None:
         if node.type == "call_expression":

@@ -34,7 +34,7 @@ from xfrmlint.c.syntax import (
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.program.privates import Privates
-from xfrmlint.valueflow.forms import Forms, Passed, Value
+from xfrmlint.valueflow.forms import Forms, Passed
 from xfrmlint.valueflow.sources import returned_by
 
 _DEEPEST = 4
@@ -48,6 +48,14 @@ class _Number(NamedTuple):
     turned: bool
 
 
+class _Filled(NamedTuple):
+    """An index by which an element of a table is filled, and with what if that is seen."""
+
+    view: View
+    at: Node
+    value: Node | None
+
+
 class Elements:
     """Answers about one driver; each table is looked at once."""
 
@@ -57,15 +65,27 @@ class Elements:
         self._privates = privates
         self._passed = passed
         self._constants = Constants(reader.types)
-        self._known: dict[tuple[str, str], list[Value]] = {}
+        self._known: dict[tuple[str, str], list[_Filled]] = {}
 
     def fills_several(self, table: str, path: str) -> bool:
         """Tell whether a driver fills more than one element of a table."""
         found: set[str] = set()
-        for view, index in self._filled(table, path):
+        for view, index, _ in self._filled(table, path):
             text = node_text(index)
             found |= {text} if self._constants.value(text, view.path) else {text, ""}
         return len(found) > 1
+
+    def filling(self, table: str, view: View) -> dict[str, str]:
+        """Return the indexes by which a function puts something into a table, with what it puts."""
+        return {
+            node_text(index): node_text(value)
+            for where, index, value in self._filled(table, view.path)
+            if where.function == view.function and value is not None
+        }
+
+    def is_own(self, view: View, one: Expression) -> bool:
+        """Tell whether a number is a member of private data: the device's own."""
+        return self._is_own(view, source_of(one), 0)
 
     def unseen(self, view: View, one: Index) -> str:
         """Return why it is not known what an element of a table is, if nobody is seen to store it.
@@ -100,7 +120,32 @@ class Elements:
         if not self._is_own(number.view, number.one, 0):
             # By a number from elsewhere the own one is looked for.
             return None if number.turned and not crossed else False
-        return number.turned != crossed
+        turned = number.turned or self._is_kept_of_another(number, table)
+        return turned != crossed
+
+    def _is_kept_of_another(self, number: _Number, table: str) -> bool:
+        """Tell whether a number that private data keeps is made from that of its own element."""
+        one = number.one
+        struct = (
+            self._reader.types.base_of(one.of.node, number.view) if isinstance(one, Member) else ""
+        )
+        if not isinstance(one, Member) or not struct:
+            return False
+        return any(
+            self.is_made_from_own(table, stored.view, node_text(stored.value))
+            for stored in self._forms.stores_of_member(struct, one.name, number.view.path)
+            if stored.value is not None
+        )
+
+    def is_made_from_own(self, table: str, view: View, number: str) -> bool:
+        """Tell whether a number is another one than those by which a function fills a table.
+
+        It is made from one of them: i - 1, where what is filled is [i].
+        """
+        filling = self.filling(table, view)
+        return number not in filling and any(
+            re.search(rf"(?<![\w>.]){re.escape(one)}\b", number) is not None for one in filling
+        )
 
     def others_than(self, view: View, one: Name | Index) -> list[Expression]:
         """Return what a port that is looked for is not, or what a member of it is not."""
@@ -180,22 +225,22 @@ class Elements:
                 for node in where.occurrences(name)
                 for stored in self._forms.stores_at(where, node)
             )
-            for where, index in (self._filled(table, view.path) if name else ())
+            for where, index, _ in (self._filled(table, view.path) if name else ())
         )
 
     def _crossed(self, table: str, path: str) -> frozenset[bool]:
         """Return whether what is put into a table is put into another one's place."""
         return frozenset(
             self._number(view, Syntax(view, self._constants).of(index)).turned
-            for view, index in self._filled(table, path)
+            for view, index, _ in self._filled(table, path)
         )
 
-    def _filled(self, table: str, path: str) -> list[Value]:
-        """Return the indexes by which a driver puts anything into a table."""
+    def _filled(self, table: str, path: str) -> list[_Filled]:
+        """Return where, and by which indexes, a driver puts anything into a table."""
         key = (table, self._reader.universe.key(path))
         if key not in self._known:
             self._known[key] = [
-                Value(view, index)
+                _Filled(view, index, stored.value)
                 for view, node in self._reader.near(table, path)
                 if (index := _index_of(node)) is not None
                 for stored in self._forms.stores_at(view, node)[:1]
