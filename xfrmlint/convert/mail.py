@@ -62,6 +62,7 @@ def message_of(proof: Proof, contract: Contract) -> Iterator[str]:
     """Yield the lines of the commit's message."""
     plan, handle = proof.plan, contract.members["handle"].name
     promise = contract.promise(RESOLVE)
+    promises = proof.before is None or not proof.before.opted_in
     reads = [site for site in proof.reads if site.access != RESOLVED]
     if not reads:
         yield from _wrapped(
@@ -78,8 +79,9 @@ def message_of(proof: Proof, contract: Contract) -> Iterator[str]:
             yield ""
             yield from _wrapped(chain, "  ", "    ")
         yield ""
+        what = "and promise so" if promises else "as it promises already"
         yield from _wrapped(
-            f"Ask {contract.asks}() instead, for the device that the packet is on, and promise so "
+            f"Ask {contract.asks}() instead, for the device that the packet is on, {what} "
             f"with {promise}, for an owner to hand states on:"
         )
     yield ""
