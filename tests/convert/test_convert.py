@@ -218,7 +218,7 @@ REFUSED = (
         for what, done, who in (
             (
                 "mapped the packet",
-                "\tex->last = dma_map_single(NULL, skb->data, skb->len, DMA_TO_DEVICE);\n",
+                "\tdma_map_single(NULL, skb->data, skb->len, DMA_TO_DEVICE);\n",
                 "dma_map_single",
             ),
             (
@@ -228,6 +228,69 @@ REFUSED = (
             ),
             ("taken a lock", "\tspin_lock(&ex->lock);\n", "spin_lock"),
         )
+    ),
+    *(
+        Case(
+            f"the caller has {what} by a {by} of its own, and its exit does not undo that",
+            own
+            + example_tx(
+                "\tif (!x)\n\t\treturn false;\n"
+                "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+            ).replace("\tif (!example_tx(ex, skb))", f"{done}\tif (!example_tx(ex, skb))"),
+            f"{said} is not undone where its caller leaves",
+        )
+        for what, by, own, done, said in (
+            (
+                "mapped the packet",
+                "function",
+                "static int example_map(struct example *ex, struct sk_buff *skb)\n{\n"
+                "\tex->last = dma_map_single(NULL, skb->data, skb->len, DMA_TO_DEVICE);\n"
+                "\treturn ex->last ? 0 : -ENOMEM;\n}\n\n",
+                "\tif (example_map(ex, skb))\n\t\tgoto drop;\n",
+                "example_map()",
+            ),
+            (
+                "locked",
+                "function that can fail",
+                "static bool example_begin(struct example *ex)\n{\n\tspin_lock(&ex->lock);\n"
+                "\tif (!ex->last) {\n\t\tspin_unlock(&ex->lock);\n\t\treturn false;\n\t}\n"
+                "\treturn true;\n}\n\n",
+                "\tif (!example_begin(ex))\n\t\treturn NETDEV_TX_BUSY;\n",
+                "example_begin()",
+            ),
+            (
+                "locked",
+                "macro",
+                "#define example_lock(ex) spin_lock(&(ex)->lock)\n\n",
+                "\texample_lock(ex);\n",
+                "example_lock()",
+            ),
+            ("counted", "member", "", "\tex->last--;\n", "ex->last"),
+            ("kept the packet", "member", "", "\tex->last = (unsigned long)skb;\n", "ex->last"),
+            (
+                "begun a section",
+                "call",
+                "",
+                "\tu64_stats_update_begin(NULL);\n",
+                "u64_stats_update_begin()",
+            ),
+            (
+                "counted the packet as sent",
+                "call",
+                "",
+                "\tdev_sw_netstats_tx_add(dev, 1, skb->len);\n",
+                "dev_sw_netstats_tx_add()",
+            ),
+        )
+    ),
+    Case(
+        "what was taken for a state stays where there is a state without a handle",
+        xmit(
+            "\tif (x)\n\t\tex->last++;\n\tif (!x)\n\t\tgoto drop;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n\n"
+            "drop:\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        "does not undo ex->last (done on some ways alone)",
     ),
     Case(
         "another of two errors has the packet dropped",
@@ -396,6 +459,11 @@ REFUSED = (
     Case(
         "what is dropped is dropped too late",
         _ordered("\texample_mark(ex, skb);\n\tif (xfrm_offload(skb)) {\n", "\t}\n"),
+        "example_mark(): the test of the handle has no exit: a packet goes on without its handle",
+    ),
+    Case(
+        "another function has asked before, and may have had another answer",
+        _ordered("\tif (xfrm_offload(skb)) {\n", "\t}\n\texample_mark(ex, skb);\n"),
         "example_mark(): the test of the handle has no exit: a packet goes on without its handle",
     ),
     Case(
@@ -663,21 +731,6 @@ CONVERTED = (
         + _FLAG,
     ),
     Case(
-        "what is dropped is dropped before",
-        _ordered("\tif (xfrm_offload(skb)) {\n", "\t}\n\texample_mark(ex, skb);\n"),
-        """\
-+	unsigned long handle;
--	if (!x->xso.offload_handle)
-+	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
-+	if (!handle)
--	writel(x->xso.offload_handle, ex->hw);
-+	writel(handle, ex->hw);
--	if (x->xso.offload_handle)
-+	if (xfrm_dev_state_lower_handle(x, ex->netdev))
-"""
-        + _FLAG,
-    ),
-    Case(
         "an error is one to the caller",
         _errors("-ENOENT", "ret < 0", "drop"),
         """\
@@ -766,6 +819,69 @@ CONVERTED = (
 +	}
 +
 +	if (handle != ex->last) {
+"""
+        + _FLAG,
+    ),
+    Case(
+        "what its caller has taken is given back there",
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        )
+        .replace("\tif (!example_tx(ex, skb))", "\tex->last--;\n\tif (!example_tx(ex, skb))")
+        .replace("drop:\n", "drop:\n\tex->last++;\n"),
+        """\
++	unsigned long handle;
++
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "what its caller has counted stays so for other reasons, too",
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        ).replace(
+            "\tif (!example_tx(ex, skb))",
+            "\tex->last++;\n\tif (skb->len > 9000)\n\t\tgoto drop;\n\tif (!example_tx(ex, skb))",
+        ),
+        """\
++	unsigned long handle;
++
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "an exit that counts another reason is not taken",
+        xmit(
+            "\tif (skb->len > 9000)\n\t\tgoto too_long;\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn NETDEV_TX_OK;\n\n"
+            "too_long:\n\tex->last++;\n\tdev_kfree_skb_any(skb);\n\treturn NETDEV_TX_OK;\n"
+        ),
+        """\
++	unsigned long handle;
++
++	handle = xfrm_dev_state_lower_handle(x, dev);
++	if (!handle) {
++		dev->stats.tx_dropped++;
++		dev_kfree_skb_any(skb);
++		return NETDEV_TX_OK;
++	}
++
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
 """
         + _FLAG,
     ),
@@ -1458,6 +1574,31 @@ def test_a_driver_that_keeps_the_contract_has_nothing_to_do(tmp_path: Path) -> N
     ran = run("convert", tree, "--all", cwd=tmp_path)
     assert (ran.status, ran.out) == (0, "")
     assert "nothing to convert" in ran.err
+
+
+def test_a_promise_that_stands_is_not_said_to_be_made(tmp_path: Path) -> None:
+    flag = "\t.xdo_dev_state_add\t= example_add,\n"
+    text = source_of(CONVERTED[0].datapath)
+    promising = text.replace(flag, f"{flag}\t.flags\t\t\t= XFRMDEV_OPS_F_LOWER_HANDLE,\n")
+    for source, said in (
+        (text, "and promise so with XFRMDEV"),
+        (promising, "as it promises already with XFRMDEV"),
+    ):
+        tree = lay_example(source, tmp_path / said.split()[0])
+        ran = run("convert", tree, "example", cwd=tmp_path)
+        assert (ran.status, ran.err) == (0, "")
+        assert said in " ".join(ran.out.split())
+
+
+def test_a_patch_that_can_t_be_written_is_named_and_not_left_behind(tmp_path: Path) -> None:
+    tree = lay_example(source_of(CONVERTED[0].datapath), tmp_path / "t")
+    name = run("convert", tree, "example", "-o", tmp_path / "o", cwd=tmp_path).out.strip()
+    Path(name).unlink()
+    Path(name).symlink_to("/dev/full")
+    ran = run("convert", tree, "example", "-o", tmp_path / "o", cwd=tmp_path)
+    assert (ran.status, ran.out) == (2, "")
+    assert f"{name}: No space left on device" in ran.err
+    assert not Path(name).is_symlink()
 
 
 @pytest.mark.parametrize(

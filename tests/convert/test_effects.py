@@ -344,7 +344,7 @@ REFUSED = (
                 f"\t\tgoto unlock;\n{_SENT}\nunlock:\n\tspin_unlock(&ex->lock);\n{_DONE}"
             )
         ),
-        "gives back what is taken on some ways alone",
+        "spin_lock() (done on some ways alone)",
     ),
     Case(
         "a short packet is copied and freed",
@@ -599,7 +599,12 @@ def test_a_table_on_another_s_device(datapath: str, said: str, tmp_path: Path) -
         ("skb_headlen", "nothing"),
         ("netdev_err", "nothing"),
         ("cpu_to_le32", "nothing"),
-        ("u64_stats_update_begin", "counts"),
+        ("u64_stats_update_begin", "locks"),
+        ("u64_stats_update_end_irqrestore", "unlocks"),
+        ("u64_stats_inc", "counts"),
+        ("raw_write_seqcount_begin", "locks"),
+        ("xa_lock_bh", "locks"),
+        ("xa_unlock_irqrestore", "unlocks"),
         ("list_add_tail", "changes"),
         ("skb_push", "prepares"),
         ("spin_lock_irqsave", "locks"),

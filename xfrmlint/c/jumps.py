@@ -9,6 +9,34 @@ LEAVING = ("return_statement", "goto_statement")
 JUMPS = (*LEAVING, "break_statement", "continue_statement")
 
 
+# What of a statement, or of `a && b`, need not be run.
+_MAYBE = {
+    "if_statement": ("consequence", "alternative"),
+    "conditional_expression": ("consequence", "alternative"),
+    "for_statement": ("update", "body"),
+    "while_statement": ("body",),
+    "binary_expression": ("right",),
+}
+
+
+def block_of(node: Node) -> Node | None:
+    """Return the compound statement in which a node is sure to be run; None where it need not."""
+    up = node.parent
+    while up is not None and up.type != "compound_statement":
+        if up.type == "case_statement":
+            return None
+        if node in map(up.child_by_field_name, _MAYBE.get(up.type, ())):
+            return None
+        node, up = up, up.parent
+    return up
+
+
+def is_sure(node: Node, at: int) -> bool:
+    """Tell whether each way to an offset behind a node leads by it."""
+    block = block_of(node)
+    return block is not None and block.start_byte <= at < block.end_byte
+
+
 def last_in(statement: Node | None) -> str:
     """Return the type of a statement, or of the last one of a block; nothing for none."""
     if statement is not None and statement.type == "compound_statement":

@@ -167,7 +167,13 @@ def _put(mail: bytes, proof: "Proof", folder: Path | None, number: int) -> None:
     # As git format-patch makes a name of a subject.
     name = re.sub(r"[^\w.]+", "-", subject_of(proof)).strip("-")[:52]
     path = folder / f"{number:04}-{name}.patch"
-    path.write_bytes(mail)
+    try:
+        path.write_bytes(mail)
+    except OSError as error:
+        # Half a patch is none.
+        with suppress(OSError):
+            path.unlink()
+        raise InputError(f"{path}: {error.strerror}") from None
     sys.stdout.write(f"{path}\n")
 
 

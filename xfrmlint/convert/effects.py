@@ -37,7 +37,7 @@ _OPERATORS = ("sizeof", "typeof", "__typeof__", "defined", "offsetof", "alignof"
 # Where the bytes of a packet are (struct sk_buff).
 _BYTES = "data"
 _INDEX = re.compile(r"\[[^\[\]]*\]")
-HARMLESS = frozenset({"nothing", "counts", "prepares"})
+HARMLESS = frozenset({"nothing", "prepares"})
 ENDS = frozenset({"drops", "consumes"})
 # What gives back what was taken.
 UNDOES = frozenset({"unlocks", "unmaps", "gives back", "puts", "frees", "releases"})
@@ -56,12 +56,17 @@ class Effect(NamedTuple):
     of: str = ""
 
 
+_ASSEMBLY = Effect("sends", "assembly")
+
+
 class Effects:
     """Answers for the calls of a driver; each of its functions is looked at once."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._bodies: dict[FunctionName, frozenset[Effect]] = {}
+        # What each leaves to be undone by who calls it.
+        self.left: dict[FunctionName, frozenset[Effect]] = {}
 
     def of(self, view: View, node: Node) -> frozenset[Effect]:
         """Return what the calls and the assignments in a piece of a function do."""
@@ -70,6 +75,15 @@ class Effects:
     def of_call(self, view: View, call: Node) -> frozenset[Effect]:
         """Return what one call does; those among its arguments are others."""
         return frozenset(self._called(view, call, 0))
+
+    def done_by(self, view: View, node: Node) -> frozenset[Effect]:
+        """Return what a call, an assignment or assembly does itself, without its parts."""
+        match node.type:
+            case "call_expression":
+                return self.of_call(view, node)
+            case "gnu_asm_expression":
+                return frozenset([_ASSEMBLY])
+        return frozenset(self._stored(view, node, -1))
 
     def words(self, view: View, node: Node) -> frozenset[str]:
         """Return the words of what a piece of a function does."""
@@ -80,7 +94,7 @@ class Effects:
         found = {effect.does for effect in self.of_call(view, call)} & ENDS
         if not found or depth > _DEEPEST:
             return ""
-        bodies = self._bodies_of(view, call)
+        bodies = self.bodies_of(view, call)
         if not bodies:
             return next(iter(found)) if len(found) == 1 else ""
         told = {self._ended_in(body, depth) for body in bodies}
@@ -112,7 +126,7 @@ class Effects:
                 case "assignment_expression" | "update_expression":
                     yield from self._stored(view, one, at)
                 case "gnu_asm_expression":
-                    yield Effect("sends", "assembly")
+                    yield _ASSEMBLY
 
     def _called(self, view: View, call: Node, depth: int, at: int = -1) -> Iterator[Effect]:
         function, name = call.child_by_field_name("function"), called_by(call)
@@ -125,7 +139,7 @@ class Effects:
             yield Effect("", f"which function {name}() is, is not known")
             return
         unknown = Effect("", f"what {name}() does is not known")
-        bodies = self._bodies_of(view, call)
+        bodies = self.bodies_of(view, call)
         if depth > _DEEPEST:
             yield unknown
         elif bodies:
@@ -141,26 +155,7 @@ class Effects:
             if not macros:
                 yield unknown
 
-    def leaves_locked(self, view: View, call: Node, depth: int = 0) -> bool:
-        """Tell whether a function of the driver's begins a section and does not end it.
-
-        Only what it calls itself, and what these call, is looked at: a section is kept near.
-        """
-        if depth > 1:
-            return False
-        for body in self._bodies_of(view, call):
-            calls = [one for one in below(body.node) if one.type == "call_expression"]
-            does = {effect_named(called_by(one)) for one in calls}
-            if "unlocks" in does:
-                continue
-            if "locks" in does or any(
-                not effect_named(called_by(one)) and self.leaves_locked(body, one, depth + 1)
-                for one in calls
-            ):
-                return True
-        return False
-
-    def _bodies_of(self, view: View, call: Node) -> list[View]:
+    def bodies_of(self, view: View, call: Node) -> list[View]:
         """Return the driver's own definitions of what a call calls, or a header's inline."""
         name = called_by(call)
         own = self._reader.definitions(name, view.path)

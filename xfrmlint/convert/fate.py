@@ -25,11 +25,12 @@ from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import End, end_of, ending_calls, is_busy, may_free
 from xfrmlint.convert.exits import gone_on_with, names_in, statements_on, variable_of
-from xfrmlint.convert.undone import owed_at
+from xfrmlint.convert.undone import not_undone
 from xfrmlint.convert.written import node_at, statement_of, without_parentheses
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.callgraph import Edge as Call
 from xfrmlint.program.devices import Devices
+from xfrmlint.program.sites import Site
 
 _OTHER = {"false": "true", "true": "false"}
 _DEEPEST = 8
@@ -45,12 +46,16 @@ class Called(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a driver is converted with. without: functions and devices that are wrong in them."""
+    """What a driver is converted with. without: functions and devices that are wrong in them.
+
+    pins: where owners set, or clear, the device that they have given a state to.
+    """
 
     contract: Contract
     devices: Devices
     fate: "Fate"
     without: frozenset[tuple[str, str]]
+    pins: tuple[Site, ...] = ()
 
 
 class Fate:
@@ -137,9 +142,12 @@ class Fate:
                     why = f"what its caller does with {end.value or 'nothing'} is not known"
                     return then._replace(why=why)
                 then = End(True, "", place)
+            owed = not_undone(self.effects, view, node, statement)
+            if owed:
+                return End(False, end.value, place, f"{owed} is not undone where its caller leaves")
             return self._after(view, then, depth + 1)
         place = view.place(branch.start_byte)
-        owed = owed_at(self.effects, view, node, branch)
+        owed = not_undone(self.effects, view, node, branch)
         if owed:
             return End(False, end.value, place, f"{owed} is not undone where its caller leaves")
         if end.ended and _touches(self.effects, view, branch, _packet(view, node)):

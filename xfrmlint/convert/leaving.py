@@ -19,6 +19,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import assigned_in
+from xfrmlint.c.jumps import is_sure
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.convert.edits import Edit
@@ -32,7 +33,12 @@ from xfrmlint.convert.exits import (
     statements_on,
 )
 from xfrmlint.convert.fate import Fate
-from xfrmlint.convert.undone import done_between, owed_at, why_not_as_asked
+from xfrmlint.convert.undone import (
+    done_between,
+    not_undone,
+    reason_of,
+    why_not_as_asked,
+)
 from xfrmlint.convert.written import is_declared, names_set_by
 
 _NULL = ("NULL", "0")
@@ -80,12 +86,12 @@ def exit_at(
         return Unfit("")
     done = done_between(effects, view, branch, statement)
     may = not done and means_the_same(view, branch, statement)
-    owed = owed_at(effects, view, statement, branch) if may else ""
-    if owed:
-        return Unfit(f"leaving as in line {line} does not undo {owed}")
     missing = missing_on(view, kept[0], at, statement)
     if missing:
         return Unfit(f"leaving as in line {line} {missing}")
+    reason = reason_of(effects, view, statement, branch) if other else ""
+    if reason:
+        return Unfit(f"leaving as in line {line} {reason}")
     if not may:
         if branch.start_byte > statement.start_byte:
             why = "may undo what is not yet done where the handle is read"
@@ -94,11 +100,13 @@ def exit_at(
         return Unfit(f"{said}: {done}" if done else said, True)
     end = fate.of(view, kept[0])
     leaving = Leaving([node_text(one) for one in kept], end, [], branch)
+    owed = not_undone(effects, view, statement, branch)
     if end.ended and not end.why and not is_busy(end):
-        return leaving
+        return Unfit(f"leaving as in line {line} does not undo {owed}") if owed else leaving
     what = "the packet is queued again for ever" if is_busy(end) else end.why
     why = f"leaving as in line {line} is no end of the packet: {what}"
-    return Unfit(f"{why} ({end.place.path}:{end.place.line})", True, leaving)
+    said = f"{why} ({end.place.path}:{end.place.line})"
+    return Unfit(said, True, None if owed else leaving)
 
 
 def means_the_same(view: View, branch: Node, statement: Node) -> bool:
@@ -130,7 +138,7 @@ def missing_on(view: View, first: Node, at: int, read: Node) -> str:
                 return _missing(view, name)
             continue
         values = [v for v in view.assignments(name) if _is_before(v, at, read)]
-        sure = [v for v in values if _encloses(v, at)]
+        sure = [v for v in values if is_sure(v, at)]
         if not sure and not _is_filled(view, name, at):
             later = [v for v in view.assignments(name) if v not in values]
             return _missing(view, name, *later[:1])
@@ -184,20 +192,6 @@ def _is_used(node: Node) -> bool:
     return made is None or made.target != node or made.sign != "="
 
 
-def _encloses(value: Node, at: int) -> bool:
-    """Tell whether each way to an offset behind a value leads by it."""
-    up = value.parent
-    while up is not None and up.type != "compound_statement":
-        if up.type in ("if_statement", "conditional_expression", "case_statement", "else_clause"):
-            return False
-        if up.type in ("for_statement", "while_statement"):
-            initial = up.child_by_field_name("initializer")
-            if initial is None or not initial.start_byte <= value.start_byte < initial.end_byte:
-                return False
-        up = up.parent
-    return up is not None and up.start_byte <= at < up.end_byte
-
-
 def _is_filled(view: View, name: str, at: int) -> bool:
     """Tell whether a call before an offset is given a variable, or where it is.
 
@@ -210,6 +204,6 @@ def _is_filled(view: View, name: str, at: int) -> bool:
         given = up.type == "argument_list" or (
             up.type == "pointer_expression" and node_text(up).startswith("&")
         )
-        if given and _encloses(node, at):
+        if given and is_sure(node, at):
             return True
     return False

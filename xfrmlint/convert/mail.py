@@ -62,6 +62,7 @@ def message_of(proof: Proof, contract: Contract) -> Iterator[str]:
     """Yield the lines of the commit's message."""
     plan, handle = proof.plan, contract.members["handle"].name
     promise = contract.promise(RESOLVE)
+    promises = proof.before is None or not proof.before.opted_in
     reads = [site for site in proof.reads if site.access != RESOLVED]
     if not reads:
         yield from _wrapped(
@@ -78,14 +79,10 @@ def message_of(proof: Proof, contract: Contract) -> Iterator[str]:
             yield ""
             yield from _wrapped(chain, "  ", "    ")
         yield ""
-        promises = any(promise.encode() in edit.text for edit in plan.edits)
+        what = "and promise so" if promises else "as it promises already"
         yield from _wrapped(
-            f"Ask {contract.asks}() instead, for the device that the packet is on, "
-            + (
-                f"and promise so with {promise}, for an owner to hand states on:"
-                if promises
-                else f"as {promise} promises already:"
-            )
+            f"Ask {contract.asks}() instead, for the device that the packet is on, {what} "
+            f"with {promise}, for an owner to hand states on:"
         )
     yield ""
     for does in plan.does:

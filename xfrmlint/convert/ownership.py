@@ -5,7 +5,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import around, assigned_in, called_by, given_to, outermost
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit
@@ -128,11 +128,40 @@ def _renamed(context: Context, one: Written) -> Turned:
     field = one.node.child_by_field_name("field")
     if not pinned or field is None:
         refuse(one.site, f"xso.{one.site.field} is not the driver's own device")
+    unset = _unset_by_owner(context, one)
+    if unset:
+        refuse(one.site, f"xso.{one.site.field} is not the driver's own device, and {unset}")
     edit = Edit(one.path, field.start_byte, field.end_byte, pinned.encode())
     does = "sets" if one.site.access == "write" else "reads"
     return Turned(
         one, (edit,), f"{one.site.function.name}() {does} xso.{pinned}, not xso.{one.site.field}"
     )
+
+
+def _unset_by_owner(context: Context, one: Written) -> str:
+    """Return where an owner calls a callback that reaches a read without having pinned its device.
+
+    What it sets behind the call comes too late, and what it has taken away before it is NULL there.
+    """
+    slots = {entry.name for entry in one.site.reached.entries}
+    for view in dict.fromkeys(write.view for write in context.pins):
+        writes = [write for write in context.pins if write.view is view]
+        for node in below(view.node):
+            member = (
+                node.child_by_field_name("function") if node.type == "call_expression" else None
+            )
+            slot = member.child_by_field_name("field") if member is not None else None
+            if slot is None or node_text(slot) not in slots:
+                continue
+            place = view.place(node.start_byte)
+            before = [write for write in writes if write.place.line < place.line]
+            gone = before[-1].cleared if before else len(writes) > sum(w.cleared for w in writes)
+            if gone:
+                return (
+                    f"{view.function.name}() calls {node_text(slot)} where xso."
+                    f"{writes[0].field} is not set to it ({place.path}:{place.line})"
+                )
+    return ""
 
 
 def _left_out(context: Context, one: Written, read_elsewhere: bool) -> Turned:

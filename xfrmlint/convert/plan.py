@@ -16,7 +16,6 @@ from xfrmlint.convert.deferred import Deferred, deferred
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.fate import Context, Fate
 from xfrmlint.convert.leftover import left_over
-from xfrmlint.convert.order import is_dropped_before
 from xfrmlint.convert.ownership import Turned, turned
 from xfrmlint.convert.promise import promised
 from xfrmlint.convert.resolving import Converted, converted
@@ -77,27 +76,27 @@ def plan_of(
 ) -> Plan:
     """Return what converts one lower driver. without: see Context."""
     part = next(p for p in analysis.parts if any(d.group == driver for d in p.drivers))
-    return _Planner(part, analysis.offload, driver, without).plan()
+    return _Planner(part, analysis, driver, without).plan()
 
 
 def pieces_of(analysis: Analysis, driver: str) -> tuple[Context, list[Piece]]:
     """Return the parts of a driver's conversion that stand alone, whatever is against the rest."""
     part = next(p for p in analysis.parts if any(d.group == driver for d in p.drivers))
-    planner = _Planner(part, analysis.offload, driver, frozenset())
+    planner = _Planner(part, analysis, driver, frozenset())
     return planner.context, planner.pieces()
 
 
 class _Planner:
     def __init__(
-        self, part: Analysed, offload: str, driver: str, without: frozenset[tuple[str, str]]
+        self, part: Analysed, analysis: Analysis, driver: str, without: frozenset[tuple[str, str]]
     ) -> None:
         self.part = part
         self.driver = driver
         graph = part.graph
         self.reader = graph.reader
         self.contract = graph.reader.contract
-        devices = Devices(graph, Accesses(graph.reader, offload, graph.handed))
-        self.context = Context(self.contract, devices, Fate(graph), without)
+        devices = Devices(graph, Accesses(graph.reader, analysis.offload, graph.handed))
+        self.context = Context(self.contract, devices, Fate(graph), without, _pins(analysis))
         self.reasons: list[Reason] = []
         self.asking: dict[str, set[str]] = {}
         self.macros: dict[Macro, set[tuple[str, int]]] = {}
@@ -186,7 +185,7 @@ class _Planner:
             by_function.setdefault(key, {})[one.node.start_byte] = one
         groups = [list(some.values()) for some in by_function.values()]
         found = self._all(groups, lambda group: converted(self.context, group))
-        self._refuse_open(groups, found)
+        self._refuse_open(found)
         return found
 
     def _reads_of(self, site: Site) -> list[Written]:
@@ -198,16 +197,15 @@ class _Planner:
             self.macros[macro] = self.macros.get(macro, set()) | uses
         return found
 
-    def _refuse_open(self, groups: Sequence[Sequence[Written]], found: Sequence[Converted]) -> None:
-        """A function that goes on without a handle is right if another has dropped the packet."""
-        sites = {group[0].site.function.name: group[0].site for group in groups}
-        ended = [sites[one.function] for one in found if one.ends]
+    def _refuse_open(self, found: Sequence[Converted]) -> None:
+        """A function that goes on without a handle lets a packet out that must not leave.
+
+        That another one has asked for it before, and found one, does not help: it may be gone now.
+        """
         for one in found:
-            late = sites[one.function]
-            if one.left is None or any(is_dropped_before(self.reader, late, e) for e in ended):
-                continue
-            text = f"{one.left.text}: a packet goes on without its handle"
-            self.reasons.append(one.left._replace(text=text))
+            if one.left is not None:
+                text = f"{one.left.text}: a packet goes on without its handle"
+                self.reasons.append(one.left._replace(text=text))
 
     def _turned(self, sites: Sequence[Site]) -> list[Turned]:
         """Return each access of xso's devices that the contract warns of, turned."""
@@ -228,6 +226,12 @@ class _Planner:
             except Refused as refused:
                 self.reasons.append(refused.reason)
         return made
+
+
+def _pins(analysis: Analysis) -> tuple[Site, ...]:
+    """Return where the owners of a tree write the member that holds the device of a state."""
+    writes = (s for s in analysis.sites if s.member == PINNED and "write" in s.access)
+    return tuple(s for s in writes if s.driver is not None and s.driver.role != "lower")
 
 
 def _left_over(one: Turned, edits: Sequence[Edit]) -> list[Edit]:

@@ -9,7 +9,7 @@ Where it has done nothing yet, and has none to end a packet, by one that each dr
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import LOOPS, above, around, assigned_in
+from xfrmlint.c.expression import around, assigned_in
 from xfrmlint.c.unit import below, declarator_name, node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DEVICE
@@ -32,7 +32,7 @@ from xfrmlint.convert.exits import (
 )
 from xfrmlint.convert.fate import Context
 from xfrmlint.convert.leaving import Leaving, Unfit, exit_at, means_the_same, missing_on, place_of
-from xfrmlint.convert.undone import done_in, is_held, is_in_loop, is_left_before, owed_at
+from xfrmlint.convert.undone import is_held, is_in_loop, not_undone, outstanding
 from xfrmlint.convert.written import Reads, Written, refuse, without_parentheses
 
 _NONE = (
@@ -45,7 +45,7 @@ _FEATURES = "netdev_features_t"
 _SENT = "netdev_tx_t"
 _XMIT = "ndo_start_xmit"
 _MORE = b"xmit_more"
-_COUNTS = ("adds", "drops")
+_COUNTS = ("adds", "counts", "drops")
 # What an exit does that drops a packet, and undoes what was done by then.
 _DROPPING = HARMLESS | UNDOES | {*_COUNTS}
 # What a function returns where it fails, as its type has it; the first that its callers notice.
@@ -64,7 +64,7 @@ def tested_by(context: Context, found: Reads, node: Node) -> tuple[End, list[Edi
     if branch is None or not leaves(branch):
         place = one.view.place(node.start_byte)
         return End(False, "", place, "the test of the handle has no exit"), []
-    owed = owed_at(context.fate.effects, one.view, found.statement, branch)
+    owed = not_undone(context.fate.effects, one.view, found.statement, branch)
     if owed:
         refuse(one.site, f"{owed} is not undone where the test of the handle leaves")
     end = context.fate.of(one.view, branch)
@@ -129,7 +129,7 @@ def _is_alone_tested(branch: Node) -> bool:
 def _undoes(effects: Effects, view: View, label: Node) -> bool:
     """Tell whether more is undone behind a label than that the packet is freed."""
     does = set[str]().union(*(effects.words(view, at) for at in statements_on(view, label)))
-    return not does <= HARMLESS | {"adds", "drops"}
+    return not does <= HARMLESS | {*_COUNTS}
 
 
 def exit_of(context: Context, found: Reads, later: bool = True) -> Leaving:
@@ -188,14 +188,8 @@ def _changed(statement: Node) -> str:
 
 
 def is_fresh(effects: Effects, view: View, at: Node) -> bool:
-    """Tell whether a function has done nothing that has to be undone, on each way to a statement.
-
-    What is done in a branch that leaves is done on another way.
-    """
-    if any(up.type in LOOPS for up in above(at)):
-        return False
-    before = range(view.node.start_byte, at.start_byte)
-    return not any(done_in(effects, view, before, lambda node: is_left_before(view, node, at)))
+    """Tell whether nothing has to be undone of what is done on the ways to a statement."""
+    return not is_in_loop(at) and not outstanding(effects, view, at)
 
 
 def plain_exit(context: Context, found: Reads) -> Leaving | None:

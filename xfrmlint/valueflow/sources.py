@@ -17,6 +17,7 @@ from typing import Generic, NamedTuple, TypeVar
 from tree_sitter import Node
 
 from xfrmlint.c.expression import LOOPS, arguments_of, called_by
+from xfrmlint.c.jumps import block_of
 from xfrmlint.c.mention import slot_of
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import Place, below, node_text
@@ -33,13 +34,6 @@ _WITHIN = {
     "binary_expression": "left",
 }
 _NOTHING = ("null", "number_literal")
-_EITHER = ("if_statement", "conditional_expression", "case_statement", "else_clause")
-# What of a statement, or of `a && b`, need not be run.
-_MAYBE = {
-    "for_statement": ("update", "body"),
-    "while_statement": ("body",),
-    "binary_expression": ("right",),
-}
 
 
 class Sources(NamedTuple, Generic[T]):
@@ -256,7 +250,7 @@ def reaching(values: Sequence[Node], use: Node, view: View) -> list[Node]:
     sure = [
         v
         for v in before
-        if _block(v) in around
+        if getattr(block_of(v), "id", 0) in around
         and not _conditional(v, use, view)
         and not any(a < v.start_byte < label <= use.start_byte for a, label in view.jumps)
     ]
@@ -271,17 +265,6 @@ def _conditional(value: Node, use: Node, view: View) -> bool:
     unit = view.corpus.unit(view.path)
     own = unit.condition(value.start_byte)
     return own != "" and own != unit.condition(use.start_byte)
-
-
-def _block(node: Node) -> int:
-    """Return the id of the compound statement in which a statement is sure to be run, or 0."""
-    up = node.parent
-    while up is not None and up.type != "compound_statement":
-        maybe = _MAYBE.get(up.type, ())
-        if up.type in _EITHER or node in map(up.child_by_field_name, maybe):
-            return 0
-        node, up = up, up.parent
-    return up.id if up is not None else 0
 
 
 def returned(view: View) -> list[Node]:
