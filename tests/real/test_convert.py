@@ -28,7 +28,7 @@ REFUSED = {
     "7.3 ixgbe": "ixgbe_ipsec_add_sa(): the handle can be 0",
     "7.3 ixgbevf": "ixgbevf_ipsec_add_sa(): the handle can be 0",
     "7.3 mlx5_core": "mlx5e_ipsec_tx_build_eseg(): what the caller does with nothing is not known",
-    "7.3 octeontx2": "cn10k_ipsec_transmit(): otx2_sq_set_sqe_base() is not undone where its caller",
+    "7.3 octeontx2": "cn10k_ipsec_transmit(): otx2_sq_set_sqe_base() is not undone where",
     "6.12 chelsio": "cxgb4_xfrm_add_state(): xso.dev is not the driver's own device, and bond_ips",
     "6.12 ixgbe": "ixgbe_ipsec_add_sa(): the handle can be 0",
     "6.12 ixgbevf": "ixgbevf_ipsec_add_sa(): the handle can be 0",
