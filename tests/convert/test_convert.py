@@ -832,12 +832,11 @@ CONVERTED = (
         .replace("drop:\n", "drop:\n\tex->last++;\n"),
         """\
 +	unsigned long handle;
-+
+-	writel(x->xso.offload_handle, ex->hw);
 +	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
 +	if (!handle)
 +		return false;
 +
--	writel(x->xso.offload_handle, ex->hw);
 +	writel(handle, ex->hw);
 """
         + _FLAG,
@@ -853,12 +852,11 @@ CONVERTED = (
         ),
         """\
 +	unsigned long handle;
-+
+-	writel(x->xso.offload_handle, ex->hw);
 +	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
 +	if (!handle)
 +		return false;
 +
--	writel(x->xso.offload_handle, ex->hw);
 +	writel(handle, ex->hw);
 """
         + _FLAG,
@@ -872,7 +870,7 @@ CONVERTED = (
         ),
         """\
 +	unsigned long handle;
-+
+-	writel(x->xso.offload_handle, ex->hw);
 +	handle = xfrm_dev_state_lower_handle(x, dev);
 +	if (!handle) {
 +		dev->stats.tx_dropped++;
@@ -880,7 +878,6 @@ CONVERTED = (
 +		return NETDEV_TX_OK;
 +	}
 +
--	writel(x->xso.offload_handle, ex->hw);
 +	writel(handle, ex->hw);
 """
         + _FLAG,

@@ -882,6 +882,87 @@ def test_what_is_freed_under_packets(body: str, outside: str, what: str) -> None
     assert freed(body, outside) == [what]
 
 
+BY_NUMBER = """
+struct slot { u32 nr; struct xfrm_state *x; struct rcu_head rcu; };
+static struct slot *slots[64], *logged[64];
+static void foo_drop(struct slot **at)
+{
+	kfree(*at);
+	*at = NULL;
+}
+static int foo_add(struct net_device *dev, struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	struct slot *s = kzalloc(sizeof(*s), GFP_KERNEL);
+	u32 i;
+
+	for (i = 1; i < 64 && slots[i]; i++)
+		;
+	s->x = x;
+	s->nr = i;
+	PUT
+	return 0;
+}
+static int foo_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	unsigned long h = xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev);
+
+	return h ? slots[h]->nr : 0;
+}
+static void foo_del(struct net_device *dev, struct xfrm_state *x)
+{
+	struct slot *s;
+	u32 i;
+
+	for (i = 1; i < 64; i++) {
+		BODY
+	}
+}
+static const struct net_device_ops foo_netdev = { .ndo_start_xmit = foo_xmit };
+static const struct xfrmdev_ops foo_xfrmdev = {
+	.xdo_dev_state_add = foo_add,
+	.xdo_dev_state_delete = foo_del,
+	.flags = XFRMDEV_OPS_F_LOWER_HANDLE,
+};
+void foo_probe(struct net_device *dev) { dev->netdev_ops = &foo_netdev; }
+"""
+AT_I = "slots[i] = s; x->xso.offload_handle = i;"
+NOT_THIS = "if (!slots[i] || slots[i]->x != x) continue; "
+
+
+@pytest.mark.parametrize(
+    ("put", "body", "found"),
+    [
+        (AT_I, NOT_THIS + "slots[i] = NULL;", []),
+        (AT_I, NOT_THIS + "kfree_rcu(slots[i], rcu); slots[i] = NULL;", []),
+        (AT_I, NOT_THIS + "s = slots[i]; slots[i] = NULL; synchronize_net(); kfree(s);", []),
+        # What packets never look for, or what is another state's.
+        (
+            "logged[i] = s; x->xso.offload_handle = i;",
+            "if (logged[i] && logged[i]->x == x) kfree(logged[i]);",
+            [],
+        ),
+        (AT_I, "if (slots[i] && slots[i]->x != x) kfree(slots[i]);", []),
+        (AT_I, NOT_THIS + "kfree(slots[i]); slots[i] = NULL;", ["kfree(slots[i])"]),
+        (AT_I, NOT_THIS + "s = slots[i]; slots[i] = NULL; kfree(s);", ["kfree(s)"]),
+        (AT_I, "s = slots[i]; if (s && s->x == x) { kfree(s); break; }", ["kfree(s)"]),
+        (AT_I, NOT_THIS + "foo_drop(&slots[i]);", ["kfree(*at)"]),
+        (
+            "slots[i - 1] = s; x->xso.offload_handle = i;",
+            NOT_THIS + "kfree(slots[i]);",
+            ["kfree(slots[i])"],
+        ),
+        (
+            "slots[i] = s; x->xso.offload_handle = s->nr;",
+            NOT_THIS + "kfree(slots[i]);",
+            ["kfree(slots[i])"],
+        ),
+    ],
+)
+def test_what_a_table_has_under_the_handle_is_freed(put: str, body: str, found: list[str]) -> None:
+    text = BY_NUMBER.replace("PUT", put).replace("BODY", body)
+    assert rows("SELECT what FROM freed", text) == found
+
+
 HANDLE = "x->xso.offload_handle = "
 FIND = """
 static int foo_find(struct priv *p)

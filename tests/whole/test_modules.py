@@ -81,7 +81,10 @@ static int elm_xdo_add("""
 
 @pytest.mark.parametrize("name", ["uld-flag-on-core", "uld-flag-on-uld"])
 @pytest.mark.parametrize("returned", [False, True])
-def test_modules_that_call_each_other_lie_anywhere(name: str, returned: bool) -> None:
+@pytest.mark.parametrize("upwards", [False, True])
+def test_modules_that_call_each_other_lie_anywhere(
+    name: str, returned: bool, upwards: bool
+) -> None:
     """The one that registers something need not lie in the other one's folder."""
     plain = {path: data for path, data in files_of(name).items() if path != "base"}
     apart = {
@@ -97,6 +100,15 @@ def test_modules_that_call_each_other_lie_anywhere(name: str, returned: bool) ->
             )
             for path, data in apart.items()
         }
+    if upwards:
+        # Not by a folder that a Makefile names.
+        core = {path: data for path, data in apart.items() if "_core/" in path}
+        apart = {
+            path: re.sub(rb'"(\w+)_uld.h"', rb'"../../\1_core/\1_uld.h"', data).replace(
+                b"-I", b"-W"
+            )
+            for path, data in apart.items()
+        } | core
     found, wanted = (
         sorted((f.type, f.level, f.path.rpartition("/")[2]) for f in BASE.check(tree).findings)
         for tree in (apart, plain)

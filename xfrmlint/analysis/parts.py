@@ -186,13 +186,20 @@ def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
     corpus, tree = reader.corpus, reader.corpus.tree
     sources = [path for path in paths if path.endswith(".c") and not is_core(path)]
     tabled = {path for path in sources if _TABLE.search(corpus.data(path))}
+    shared = any(
+        path.startswith("include/") and path not in COMMON and _TABLE.search(corpus.data(path))
+        for path in paths
+    )
     found = []
     with_table: dict[object, bool] = {}
     for path in sources:
         modules = reader.universe.modules(path)
+        own = path in tabled or any(_has_one(module, tabled, with_table) for module in modules)
+        if own and not (shared or _looks_outside(reader, path)):
+            continue
         headers = _included(reader, path) - {XFRM, path}
         filling = [path]
-        if path in tabled or any(_has_one(module, tabled, with_table) for module in modules):
+        if own:
             headers = {one for one in headers if _is_anothers(reader, one, path)}
             filling = [source for module in modules for source in module.sources] if headers else []
         tags = {tag for source in filling for tag in _TAGS.findall(corpus.data(source))}
@@ -209,6 +216,16 @@ def _ties(reader: Reader, paths: Sequence[str]) -> list[_Tie]:
             if callers:
                 found.append(_Tie(header, frozenset(map(part_of, [path, *callers]))))
     return found
+
+
+def _looks_outside(reader: Reader, path: str) -> bool:
+    """Tell whether a source includes from a folder of another part; few do."""
+    folders = reader.corpus.kbuild.include_folders(path)
+    if any(part_of(f"{folder}/") not in (part_of(path), HEADERS) for folder in folders):
+        return True
+    upwards = [name for name, quoted in reader.corpus.named(path) if quoted and b".." in name]
+    found = (reader.corpus.resolved(path, name, True) for name in upwards)
+    return any(one is not None and part_of(one) not in (part_of(path), HEADERS) for one in found)
 
 
 def _is_anothers(reader: Reader, header: str, path: str) -> bool:

@@ -254,16 +254,18 @@ class Frame:
                 if isinstance(value, Packet | Constant):
                     return value
                 return self._kept(value, one) if isinstance(value, Pointer) else Packet()
-        if isinstance(value, Unknown):
-            place = self.place(one)
-            made = _is_let_go(self.view, bare(one.node))
-            at = (MADE if made else "call", f"{place.path}:{place.line}:{place.column}")
-            if function_named(called_by(bare(one.node))).removes == "result":
-                self.code.removed.add(at)
-            if value.led:
-                at = (LED, *at[1:])
-            return Pointer(("skb", *at) if value.packet else at)
-        return value
+        return self._met(value, one) if isinstance(value, Unknown) else value
+
+    def _met(self, value: Unknown, one: Expression) -> Pointer:
+        """Return a pointer to what is known by nothing but where the pointer came from."""
+        place = self.place(one)
+        made = _is_let_go(self.view, bare(one.node))
+        at = (MADE if made else "call", f"{place.path}:{place.line}:{place.column}")
+        if function_named(called_by(bare(one.node))).removes == "result":
+            self.code.removed.add(at)
+        if value.packet:
+            return Pointer(("skb", LED if value.led else at[0], at[1]))
+        return Pointer(at)
 
     def _linked(self, device: Netdev, at: Location) -> Netdev:
         """Return a device with the link that leads to it, if a driver's member holds it."""

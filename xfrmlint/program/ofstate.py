@@ -20,10 +20,12 @@ from xfrmlint.c.expression import LOOPS, arguments_of, around, called, without_c
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import STATE
+from xfrmlint.kernel.doors import DATAPATH
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.branches import Where, excluded, holds
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.pointers import targets_at
+from xfrmlint.program.reach import reached
 from xfrmlint.program.sites import Site
 from xfrmlint.valueflow.forms import Value
 from xfrmlint.valueflow.sources import returned
@@ -88,6 +90,37 @@ class OfState:
         """The struct types of what has the number that add returns as a handle."""
         return frozenset(self._type(view, holder_of(node)) for view, node in self.stored)
 
+    @cached_property
+    def _tabled(self) -> frozenset[str]:
+        """The struct types of what a table has under the number that add returns as a handle."""
+        return frozenset(kind for one in self.stored for kind in self._under(*one))
+
+    def _under(self, view: View, number: Node) -> Iterator[str]:
+        """Yield the struct types of what add puts under a number in a table that packets read."""
+        words = _names_in(number)
+        for node in below(view.node):
+            index = node.child_by_field_name("index")
+            put = node.parent if node.parent is not None else node
+            if index is None or put.child_by_field_name("left") != node:
+                continue
+            # The number, or what has it: p->sas[i] = sa, of sa->number.
+            value = put.child_by_field_name("right") or node
+            if words & _names_in(index) or node_text(value) in words:
+                kind = self._type(view, node)
+                if kind not in ("", STATE) and self._is_read_by_packets(view, node):
+                    yield kind
+
+    def _is_read_by_packets(self, view: View, element: Node) -> bool:
+        """Tell whether the datapath takes an element of the table in which one lies."""
+        table = without_casts(element.child_by_field_name("argument") or element)
+        name = node_text(table.child_by_field_name("field") or table)
+        return any(
+            around(node, "subscript_expression") is not None
+            and not self.graph.forms.stores_at(where, node)
+            and reached(self.graph, self.graph.known(where)).context == DATAPATH
+            for where, node in self.graph.reader.near(name, view.path)
+        )
+
     def _type(self, view: View, node: Node) -> str:
         kind = self.graph.reader.types.of(without_casts(node), view)
         is_struct = kind is not None and kind.pointers == 1 and kind.base.startswith("struct ")
@@ -109,7 +142,8 @@ class OfState:
         # What it is made of itself says no more.
         known = len(way) > _DEEPEST or node.id in way
         found = Is.NOTHING if known else self._made(view, node, given, (*way, node.id))
-        return Is.OBJECT if found is Is.KEY and self.is_handles(view, node) else found
+        kind = self._type(view, node) if found is Is.KEY else ""
+        return Is.OBJECT if kind and kind in self._types | self._tabled else found
 
     def _made(self, view: View, node: Node, given: Given, way: tuple[int, ...]) -> Is:
         def of(inner: Node | None) -> Is:
@@ -133,9 +167,10 @@ class OfState:
                 if state is None or state.base != STATE or (kind is not None and kind.pointers):
                     return Is.NOTHING
                 return of(holder)
-            case "pointer_expression" if node.children[0].type == "&":
-                inner = node.named_children[-1]
-                return of(holder_of(inner) if inner.type == "field_expression" else inner)
+            case "pointer_expression":
+                inner, taken = node.named_children[-1], node.children[0].type == "&"
+                whole = taken and inner.type == "field_expression"
+                return of(holder_of(inner) if whole else inner)
             case "subscript_expression":
                 found = of(node.child_by_field_name("index"))
                 return found or self._compared(view, node, given, way)
@@ -207,6 +242,10 @@ def given_to(target: View, kinds: Sequence[Is]) -> Given:
     names = list(zip(target.parameters, kinds, strict=False))
     objects, keys = (frozenset(n for n, kind in names if kind is k) for k in (Is.OBJECT, Is.KEY))
     return Given(objects, keys)
+
+
+def _names_in(node: Node) -> set[str]:
+    return {node_text(one) for one in below(node) if one.type == "identifier"}
 
 
 def holder_of(node: Node) -> Node:
