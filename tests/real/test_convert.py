@@ -26,12 +26,8 @@ RULES = load_rules([rules_folder()])
 # 6.12 as it is the bond speaks against cxgb4, too.
 REFUSED = {
     "7.3 chelsio": "cxgb4_advance_esn_state(): xso.dev is read, and xdo_dev_state_advance_esn (",
-    "7.3 ixgbe": "ixgbe_ipsec_add_sa(): the handle can be 0",
-    "7.3 ixgbevf": "ixgbevf_ipsec_add_sa(): the handle can be 0",
     "7.3 mlx5_core": "mlx5e_ipsec_tx_build_eseg(): what the caller does with nothing is not known",
     "7.3 octeontx2": "cn10k_ipsec_transmit(): otx2_sq_set_sqe_base() is not undone where",
-    "6.12 ixgbe": "ixgbe_ipsec_add_sa(): the handle can be 0",
-    "6.12 ixgbevf": "ixgbevf_ipsec_add_sa(): the handle can be 0",
     "6.12 mlx5_core": "mlx5e_ipsec_tx_build_eseg(): what the caller does with nothing is not known",
 }
 NAMES = {"octeontx2": "rvu_nicpf", "chelsio": "cxgb4"}

@@ -7,7 +7,7 @@ packets come by the port.
     x->xso.offload_handle = find_first_zero_bit(...);       the first state's handle is 0
 
 Who reads the field takes 0 for an index; who asks the resolver takes it for no handle, and would
-drop the packets of such a state; an owner takes it for an add that failed, whatever the direction.
+drop the packets of such a state. What add returns for the other direction alone is not asked for.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,10 +18,13 @@ from xfrmlint.c.expression import assigned_in
 from xfrmlint.c.unit import Place, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DEVICE, HANDLE, NETDEV_OPS
+from xfrmlint.convert.devices import TRANSMITS
 from xfrmlint.convert.edits import Reason
+from xfrmlint.kernel.doors import CONTROL
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.devices import Devices, Whose
 from xfrmlint.program.drivers import Driver
+from xfrmlint.program.flows import IN, directions_at
 from xfrmlint.program.sites import RESOLVE, Site
 from xfrmlint.program.zeros import find_zeros
 
@@ -67,6 +70,8 @@ def zero_handles(graph: CallGraph, sites: Sequence[Site]) -> Iterator[Reason]:
     asked = [
         s for s in sites if s.reached.context == "datapath" and s.member in (HANDLE, RESOLVE, "")
     ]
+    doors = [e for s in asked for e in s.reached.entries if e.context != CONTROL]
+    transmits = all(door.name in TRANSMITS for door in doors)
     zeros, doubts = find_zeros(graph, sites) if asked else ([], [])
     found: list[tuple[Site, str, Place | None]] = [
         (one.site, f"the handle can be 0, which the resolver says for none: {one.why}", one.because)
@@ -80,6 +85,9 @@ def zero_handles(graph: CallGraph, sites: Sequence[Site]) -> Iterator[Reason]:
         if site.place in open_ and site.access == "write"
     ]
     for site, why, because in found:
+        received = bool(site.nodes) and all(directions_at(n)[0] == {IN} for n in site.nodes)
+        if received and transmits:
+            continue
         at = f" ({because.path}:{because.line})" if because is not None else ""
         text = f"{site.function.name}(): {why}{at}; let handles begin at 1 first"
         yield Reason(site.place.path, site.place.line, text)

@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import arguments_of, bare, called_by
+from xfrmlint.c.expression import arguments_of, bare, called_by, without_casts
 from xfrmlint.c.header import declared_function, declared_macros, expanded_text
 from xfrmlint.c.macros import Macro
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.unit import below, node_text, parse
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET
-from xfrmlint.kernel.functions import effect_named
+from xfrmlint.kernel.functions import effect_named, function_named
 
 _DEEPEST = 8
 # What can have an effect that is looked for.
@@ -215,10 +215,24 @@ class Effects:
         while member.type in _AROUND and member.named_child_count:
             member = member.child_by_field_name("argument") or member.named_children[-1]
         if member.type == "field_expression":
-            kind = self._reader.types.of(member.child_by_field_name("argument"), view)
-            return kind.base if kind is not None else ""
+            held = member.child_by_field_name("argument") or member
+            kind = self._reader.types.of(held, view)
+            inside = held.type == "identifier" and self._leads_into_packet(view, held)
+            return PACKET if inside else kind.base if kind is not None else ""
         kind = self._reader.types.of(target, view)
         return f"{kind.base} {'*' * kind.pointers}".strip() if kind is not None else ""
+
+    def _leads_into_packet(self, view: View, local: Node) -> bool:
+        """Tell whether all that a variable is set to points into the bytes of a packet."""
+        values = [without_casts(value) for value in view.assignments(node_text(local))]
+        return bool(values) and all(
+            function_named(called_by(value)).is_("bytes")
+            or (
+                node_text(value.child_by_field_name("field") or value) == _BYTES
+                and self._whose(view, value) == PACKET
+            )
+            for value in values
+        )
 
 
 def packets_in(view: View) -> set[str]:

@@ -15,11 +15,17 @@ from xfrmlint.program.sites import RESOLVE as RESOLVED
 
 # checkpatch's COMMIT_LOG_LONG_LINE.
 _WIDTH = 74
-_CONTROL = "CONTROL_OFFLOAD_HANDLE"
-_LEFT = (
-    "{} read{} the field as before, in a control path: the owner has to put the handle of the "
-    "device there before it calls."
-)
+# What is said of the functions with findings of a type that stay, and of one of them.
+_LEFT = {
+    "CONTROL_OFFLOAD_HANDLE": (
+        "{} read{} the field as before, in a control path: the owner has to put the handle of the "
+        "device there before it calls."
+    ),
+    "ADD_RETURNS_ZERO": (
+        "{} return{} the handle 0 for a received state as before, which an owner takes for none; "
+        "no packet is sent with it."
+    ),
+}
 _NOBODY = "0" * 40
 
 
@@ -92,12 +98,13 @@ def message_of(proof: Proof, contract: Contract) -> Iterator[str]:
         yield from _wrapped("What the hardware is given, before and after, as xfrmlint judges:")
         yield ""
         yield from _table(proof.before, proof.after)
-    left = dict.fromkeys(f"{one.function}()" for one in proof.left if one.type == _CONTROL)
-    if left:
-        *most, last = left
-        names = f"{', '.join(most)} and {last}" if most else last
-        yield ""
-        yield from _wrapped(_LEFT.format(names, "" if most else "s"))
+    for kind, said in _LEFT.items():
+        left = dict.fromkeys(f"{one.function}()" for one in proof.left if one.type == kind)
+        if left:
+            *most, last = left
+            names = f"{', '.join(most)} and {last}" if most else last
+            yield ""
+            yield from _wrapped(said.format(names, "" if most else "s"))
 
 
 def _chain(chains: tuple[tuple[Hop, ...], ...]) -> str:

@@ -45,7 +45,7 @@ class Proof(NamedTuple):
     """A plan with what comes of it. reads: what the datapath does today.
 
     before, after: the judgements; after is None where nothing was judged. files: path -> before and
-    after. left: the CHECKs that stay. wrong: the functions that would ask for another device.
+    after. left: the findings that stay. wrong: the functions that would ask for another device.
     """
 
     plan: Plan
@@ -118,8 +118,7 @@ def _proof(
         *_unknown(analysis, made, files),
     ]
     wrong = frozenset(one.function for one in own if one.type == _WRONG)
-    left = tuple(one for one in own if one.level == "CHECK")
-    return Proof(plan, reads, before, after, files, left, tuple(against[:_MOST]), wrong)
+    return Proof(plan, reads, before, after, files, tuple(own), tuple(against[:_MOST]), wrong)
 
 
 def _judgement(analysis: Analysis, tree: Tree, driver: str) -> Judgement | None:

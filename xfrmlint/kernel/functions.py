@@ -57,6 +57,7 @@ _SCHEMAS: Mapping[str, Schema] = {
         "least_in": int,
         "asks": ("offload", "secpath"),
         "prints": bool,
+        "bytes": bool,
         "looks": bool,
         "unevaluated": bool,
         "empties": bool,
