@@ -841,6 +841,33 @@ CONVERTED = (
 """
         + _FLAG,
     ),
+    *(
+        Case(
+            f"what its caller has written into the packet goes with it: {by}",
+            example_tx(
+                "\tif (!x)\n\t\treturn false;\n"
+                "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+            ).replace(
+                "\tif (!example_tx(ex, skb))",
+                f"\tstruct example *head = {made};\n\n\thead->last = 1;\n"
+                "\tif (!example_tx(ex, skb))",
+            ),
+            """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(handle, ex->hw);
+"""
+            + _FLAG,
+        )
+        for by, made in (
+            ("a header", "(struct example *)skb_mac_header(skb)"),
+            ("its data", "(struct example *)skb->data"),
+        )
+    ),
     Case(
         "what its caller has counted stays so for other reasons, too",
         example_tx(
