@@ -263,7 +263,7 @@ def test_the_driver_has_less_to_convert() -> None:
         (
             f"\t/* xfrmlint: ignore[NO_SUCH, {CONTROL}, {{x}}] a reason */\n{READ}",
             [(1, NO_TYPE)],
-            "names NO_SUCH, {X}: that",
+            "names NO_SUCH, {X}, which",
         ),
         (
             f"\t/* xfrmlint: ignore[] a reason */\n{READ}",

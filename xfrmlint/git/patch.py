@@ -168,7 +168,7 @@ def unpacked(data: bytes, most: int = LARGEST) -> bytes:
 
     Of more than `most` bytes one more is unpacked. Damaged data is returned as it is.
     """
-    if not data.startswith(b"\x1f\x8b"):
+    if not data.startswith(bytes.fromhex("1f8b")):
         return data
     import zlib
 

@@ -273,7 +273,7 @@ def _is_regular(entry: "os.DirEntry[str]") -> bool:
 def _has(folder: Path, name: str) -> bool:
     try:
         return (folder / name).exists()
-    except OSError:
+    except PermissionError:
         # A working directory that nobody may look into lies in a tree nevertheless.
         return False
 
