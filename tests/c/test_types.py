@@ -430,6 +430,13 @@ def test_type_of_what_stands_at_file_level(outside: str, expression: str, wanted
     assert type_of(expression, outside=outside) == wanted
 
 
+def test_the_fields_that_a_macro_of_the_drivers_declares() -> None:
+    group = "#define GROUP(n, m...) union { struct { m }; struct { m } n; }\n"
+    made = reader({FOO: f"{group}struct q {{\n\tGROUP(g, int a; int b;);\n}};\n"})
+    assert made.outlines.errors(FOO) == ()
+    assert list(made.types.fields_named("struct q", FOO)) == ["a", "b"]
+
+
 def test_the_fields_of_a_struct_in_their_order() -> None:
     made = reader({FOO: HEAD + '#include "foo.h"\n', HEADER: FOO_H})
     fields = made.types.fields_named("struct foo_ring", FOO)

@@ -835,3 +835,17 @@ def test_a_site_in_a_branch_that_was_dropped_is_said() -> None:
     )
     assert len(sites(made)) == 1
     assert any("branch of an #if" in reason for reason in unknown(made))
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        ("typeof(((struct xfrm_policy *)0)->xdo)", []),
+        ("const __typeof__(((struct xfrm_state *)0)->xso)", ["2 offload_handle read"]),
+    ],
+)
+def test_a_parameter_has_the_type_of_a_typeof(kind: str, wanted: list[str]) -> None:
+    member = "p->xdo" if "policy" in kind else "x->xso"
+    text = f"static long peek({kind} *o)\n{{ return o->offload_handle; }}\n"
+    text += "long f(struct xfrm_state *x, struct xfrm_policy *p)\n{ return peek(&MEMBER); }\n"
+    assert sites(analysed(text.replace("MEMBER", member))) == wanted
