@@ -337,6 +337,65 @@ def test_an_owner_that_is_made_with_its_ports(
     assert (wrong(found), misdeeds(found)) == (set(), done)
 
 
+LOOKED_UP = (
+    "int slate_init(struct net_device *dev)\n{\n",
+    """struct net;
+struct slate_params { struct net *net; int first, second; };
+struct slate_link_ops {
+	int (*newlink)(struct net_device *dev, struct slate_params *p, struct netlink_ext_ack *ea);
+};
+struct net_device *__dev_get_by_index(struct net *net, int ifindex);
+
+static int slate_newlink(struct net_device *dev, struct slate_params *p,
+			 struct netlink_ext_ack *ea)
+{
+	struct slate *s = netdev_priv(dev);
+
+	s->port[0] = __dev_get_by_index(p->net, p->first);
+	s->port[1] = __dev_get_by_index(p->net, p->second);
+	if (!s->port[0] || !s->port[1])
+		return -ENODEV;
+""",
+)
+LINKED = (
+    "MODULE_LICENSE",
+    "struct slate_link_ops slate_link_ops = { .newlink = slate_newlink };\nMODULE_LICENSE",
+)
+LINKING = (NO_JOINS, LOOKED_UP, LINKED)
+ELSE_SECOND = (
+    "		if (READ_ONCE(s->port[at]) == port)\n",
+    "		if (at == 1 || READ_ONCE(s->port[at]) == port)\n",
+)
+TESTS_LATE = (
+    "	rcu_read_lock();\n	keys",
+    "	if (!slate_takes(port->xfrmdev_ops->flags))\n		return 0;\n	rcu_read_lock();\n	keys",
+)
+TAKES_ALL = ("!ops || !slate_takes(ops->flags)", "!ops")
+
+
+@pytest.mark.parametrize(
+    ("changes", "broken", "done"),
+    [
+        pytest.param((), set(), set(), id="right"),
+        pytest.param((ELSE_SECOND,), {"P1"}, set(), id="whoever it is gets the second's"),
+        pytest.param((MASK,), set(), {"unpromised"}, id="a wrong mask"),
+        pytest.param((TESTS_LATE,), set(), set(), id="tests the promise twice"),
+        pytest.param((TESTS_LATE, TAKES_ALL), set(), {"unpromised"}, id="tests it when asked"),
+    ],
+)
+def test_an_owner_whose_newlink_looks_its_ports_up(
+    changes: tuple[tuple[str, str], ...],
+    broken: set[str],
+    done: set[str],
+    tmp_path: Path,
+) -> None:
+    found = analysed(tmp_path, *LINKING, *changes)
+    (owner,) = found.owners
+    assert owner.untold == ()
+    assert {scene.joined for scene in owner.scenes} == {True}
+    assert ({name for _, name, _ in wrong(found)}, misdeeds(found)) == (broken, done)
+
+
 OF_TWO = (
     "int slate_init(struct net_device *dev)\n{\n",
     """int slate_init(struct net_device *dev, struct net_device *ports[2],

@@ -432,6 +432,10 @@ AN_NDO = standing(
     "const struct net_device_ops haze_ndos = { .ndo_handle = haze_xdo_lower_handle };\n",
 )
 UNTESTED = ("if (ops && ops->ndo_handle)", "if (ops->ndo_handle)")
+SLOT_UNTESTED = ("if (ops && ops->at)", "if (ops)")
+TABLE_UNTESTED = ("if (ops && ops->at)", "if (ops->at)")
+# What an upper has there besides it may be all that it has there.
+MORE_THERE = ("struct xfrm_upper_ops {\n", "struct xfrm_upper_ops {\n	void (*told)(int);\n")
 OF_FIRST = (
     "			handle = map->entries[i].handle;",
     "			handle = map->entries[0].handle;",
@@ -462,6 +466,14 @@ LOWER_HAS_ITS_OWN = (
         (AN_NDO, {}, []),
         (AN_NDO, {XFRM: [UNTESTED]}, []),
         (OWN_STRUCT, {OAK: [LOWER_HAS_ITS_OWN]}, []),
+        (OWN_STRUCT, {XFRM: [SLOT_UNTESTED]}, []),
+        (OWN_STRUCT, {NETDEVICE: [MORE_THERE]}, []),
+        (
+            OWN_STRUCT,
+            {NETDEVICE: [MORE_THERE], XFRM: [SLOT_UNTESTED]},
+            [("RESOLVER_MISMATCH", XFRM)],
+        ),
+        (OWN_STRUCT, {XFRM: [TABLE_UNTESTED]}, [("RESOLVER_MISMATCH", XFRM)]),
         (OWN_STRUCT, {HAZE: [OF_FIRST]}, [("RESOLVER_MISMATCH", HAZE)]),
         (BY_POSITION, {HAZE: [OF_FIRST]}, [("RESOLVER_MISMATCH", HAZE)]),
         (AN_NDO, {HAZE: [OF_FIRST]}, [("RESOLVER_MISMATCH", HAZE)]),
@@ -491,6 +503,39 @@ def test_a_callback_that_is_not_understood_is_no_finding_of_the_resolver(tmp_pat
     report = checked(laid(tmp_path, asks))
     assert [(f.type, f.path) for f in report.findings] == []
     assert any("upper_ops" in u.reason for u in report.unknown if u.path == XFRM)
+
+
+DEVICES = "	struct net_device	*real_dev;\n"
+PINNED_NOWHERE = [
+    (DEVICES, ""),
+    ("	struct net_device *real = READ_ONCE(x->xso.real_dev);\n", ""),
+    ("return real == lower_dev ? handle : 0;", "return 0;"),
+]
+GIVES_IT_ALL = ("return 0;\n}\n\nstatic inline bool", "return handle;\n}\n\nstatic inline bool")
+CALLS_FIRST = [
+    ("	if (owner == lower_dev)\n		return handle;\n\n	ops", "	ops"),
+    ("return 0;\n}\n\nstatic", "return owner == lower_dev ? handle : 0;\n}\n\nstatic"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        pytest.param(PINNED_NOWHERE, [], id="right"),
+        pytest.param([*PINNED_NOWHERE, *CALLS_FIRST], [], id="the callback is asked first"),
+        pytest.param(
+            [*PINNED_NOWHERE, GIVES_IT_ALL], [("RESOLVER_MISMATCH", XFRM)], id="to everybody"
+        ),
+        pytest.param(
+            PINNED_NOWHERE[2:], [("RESOLVER_MISMATCH", XFRM)], id="a member, which nobody reads"
+        ),
+    ],
+)
+def test_a_state_that_names_no_lower_is_answered_for_by_a_callback_alone(
+    changes: Sequence[tuple[str, str]], wanted: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    report = checked(laid(tmp_path, {XFRM: changes}))
+    assert [(f.type, f.path) for f in report.findings] == wanted
 
 
 # The map hangs on the state, and the resolver itself looks into it: there is no callback.

@@ -201,6 +201,15 @@ def test_each_reference_is_right_in_the_worlds_of_its_members(
     assert bool(told) == wrong, told
 
 
+def test_without_a_member_for_it_no_lower_is_pinned() -> None:
+    found = list(by_roles(True, False, pins=False))
+    assert {world.state.pinned for world in found} == {None}
+    assert len({world.name for world in found}) == len(found)
+    assert {"U has the state on A", "U has the state on A and then on B"} & {
+        world.name for world in found
+    } == {"U has the state on A and then on B"}
+
+
 @pytest.mark.parametrize(
     ("state", "lower", "wanted"),
     [

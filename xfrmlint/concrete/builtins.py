@@ -215,6 +215,7 @@ _IN_WORLDS: Mapping[str, Callable[[Builtins, Kernel, Call], Value]] = {
     "queues": Builtins._queued,
     "allocates": Builtins._allocated,
     "makes": Builtins._made,
+    "names device": Builtins._port_looked_up,
     "sends": Builtins._sent,
     "bit": lambda *_: Open("a bit", set(), derived=True),
     "extreme": Builtins._extreme,

@@ -130,7 +130,7 @@ def _unpromised(
             continue
         promise = contract.promise(SHARE if device.asks else RESOLVE)
         text = f"nothing tests whether {device.name} promises {promise}: {scene.world.name}"
-        if doubt:
+        if doubt or not answer.value:
             text = f"{device.name} does not promise {promise}: {scene.world.name}"
         if among is not None and device.name not in among:
             doubt = _JOINED_UNSEEN
@@ -161,6 +161,9 @@ def _given_at(scene: Scene, answer: Answer, device: Device, contract: Contract) 
         # No map: it reads the member by itself, which holds what its add put there.
         return NOWHERE, ""
     at = answer.read_at if answer.value else _added_at(scene, handle, contract)
+    if not answer.value and _held(_happened(scene), contract) == 0:
+        # Neither the callback nor the member, which it may read by itself, has it for the device.
+        return at, ""
     return at, f"what {device.name} finds in the field by itself is not known"
 
 

@@ -20,6 +20,11 @@ class Devices(Expressions):
         kernel.creates = False
         return kernel.owner
 
+    def _port_looked_up(self, kernel: Kernel, call: Call) -> Value:
+        if kernel.offered is None:
+            raise self._outside(f"which device {call.name}() gives is not known", call.start)
+        return Pointer(kernel.devices[kernel.offered.pop(0)]) if kernel.offered else NULL
+
     def _sent(self, kernel: Kernel, call: Call) -> Value:
         value = self._value(call.arguments[0])
         target = value.target if isinstance(value, Pointer) else None

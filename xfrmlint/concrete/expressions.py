@@ -54,7 +54,7 @@ from xfrmlint.concrete.values import (
     Void,
     place_in_array,
 )
-from xfrmlint.contract.words import DEVICE, OPS
+from xfrmlint.contract.words import DEVICE
 
 # linux/stddef.h: true and false are an enum's constants, which are ints.
 _WORDS: Mapping[str, Value] = {"true": Int(1, INT), "false": Int(0, INT), "NULL": NULL}
@@ -247,7 +247,7 @@ class Expressions(Operands, Operators):
             return self._made_first(kernel, maker, name, kind) if maker is not None else None
         if integer(kind) is not None:
             return Open(name, set()) if self.names.is_set(name, self._path) else None
-        held = kind.base.startswith("struct ") and kind.base != OPS
+        held = kind.base.startswith("struct ") and kind.base not in self.names.contract.tables
         return Struct(name, kind.base) if held else None
 
     def _made_first(self, kernel: Kernel, maker: str, name: str, kind: CType) -> Value | None:

@@ -85,7 +85,8 @@ class Kernel:
     objects are that are not 0, by the object's name and the member's. script: what is read of the
     watched struct's members that are `scripted`, by name and in order. written: what else was
     written. called_at: where the callback under way was called. creates: the owner's device is
-    still to be made. made: what was allocated, and structs that are variables of calls. seen: the
+    still to be made. offered: the ports that its newlink has still to look up; None in no newlink.
+    made: what was allocated, and structs that are variables of calls. seen: the
     cells that were read, by their ids, where that is asked for. unstored: pointers of the devices
     that no model says and nobody was seen to store, by their ids.
     """
@@ -118,6 +119,7 @@ class Kernel:
     looked: set[tuple[str, str]] = field(default_factory=set)
     called_at: Spot = NOWHERE
     creates: bool = False
+    offered: list[str] | None = None
     made: list[Struct] = field(default_factory=list)
     seen: set[int] | None = None
     unstored: set[int] = field(default_factory=set)

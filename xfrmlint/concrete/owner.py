@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import without_comments
@@ -35,7 +36,7 @@ _SIZED = re.compile(
     rb"[^{;]*\(\s*[^{;]*\bstruct\s+net_device\s*\*\s*(?:const\s+)?\w+\s*\[\s*(\w+)\s*\][^{;]*\{"
 )
 _INDEX = b"ifindex"
-_TABLE = re.compile(rb"\bstruct\s+xfrmdev_ops\s+(\w+)\s*=")
+_LOOKS_UP = re.compile(rb"\b(?:__|net)?dev_get_by_(?:index|name)\w*\s*\(")
 _INSTALLS = re.compile(rb"(?:->|\.)\s*%s\s*=(?!=)" % NETDEV_OPS.encode())
 
 
@@ -44,13 +45,13 @@ class Owner(NamedTuple):
 
     callbacks: by the slot's name, those that are run. slots: all that are filled. joins, leaves:
     ndo_add_slave and ndo_del_slave. creates: what makes the device, and is told its ports: an array
-    of devices, and how many. table: the only ops table that there is. by_index: it asks for an
-    ifindex somewhere. moves: what moves the states to another port, called with the owner's private
-    data and the port's; other: code besides the callbacks hands states on, found or not. blamed: of
-    that code the innermost that both takes a state from a port and puts it on another. transmits:
-    ndo_start_xmit. tests_promise: it may look at what other devices' tables promise, somewhere.
-    frees: there are lowers that have to be told when a state is freed: its code calls them, or a
-    table of the tree has such a callback.
+    of devices, and how many; or a newlink, which looks them up. tables: the only one that there is,
+    by its struct. by_index: it asks for an ifindex somewhere. moves: what moves the states to
+    another port, called with the owner's private data and the port's; other: code besides the
+    callbacks hands states on, found or not. blamed: of that code the innermost that both takes a
+    state from a port and puts it on another. transmits: ndo_start_xmit. tests_promise: it may look
+    at what other devices' tables promise, somewhere. frees: there are lowers that have to be told
+    when a state is freed: its code calls them, or a table of the tree has such a callback.
     """
 
     name: str
@@ -66,7 +67,7 @@ class Owner(NamedTuple):
     transmits: Source | None
     tests_promise: bool = True
     frees: bool = False
-    table: str = ""
+    tables: Mapping[str, str] = MappingProxyType({})
     by_index: bool = False
 
     def run(self) -> list[str]:
@@ -94,6 +95,7 @@ def owner_of(
     others = {source.name for source in ndos.values() if source is not None}
     others.update(callbacks.values())
     moves, blamed = _movers(sources, bodies, others)
+    creates = _creator(sources, bodies) or _linking(sources, bodies, reader, files)
     return Owner(
         reader.universe.module(path),
         path,
@@ -101,14 +103,14 @@ def owner_of(
         frozenset(callbacks),
         ndos["add_slave"],
         ndos["del_slave"],
-        None if ndos["add_slave"] is not None else _creator(sources, bodies),
+        None if ndos["add_slave"] is not None else creates,
         moves,
         _hands_on_elsewhere(sources.contract, bodies, known),
         blamed,
         ndos["start_xmit"],
         _may_test_promise(reader, path),
         _has_lowers_that_free(reader, path, bodies),
-        _table(reader, files),
+        {struct: _table(reader, files, struct) for struct in sources.contract.tables},
         any(_INDEX in reader.corpus.data(one) for one in reader.universe.files(path)),
     )
 
@@ -175,9 +177,10 @@ def _filled(
     return None if body is None or len(body.text) > LONGEST else sources.function(name, path)
 
 
-def _table(reader: Reader, files: Sequence[str]) -> str:
-    """Return the ops table that some files define, if there is one alone."""
-    found = {name for path in files for name in _TABLE.findall(reader.corpus.unit(path).text)}
+def _table(reader: Reader, files: Sequence[str], struct: str) -> str:
+    """Return the table that some files define, if there is one alone. struct: its type."""
+    table = re.compile(rb"\bstruct\s+%s\s+(\w+)\s*=" % struct.split()[-1].encode())
+    found = {name for path in files for name in table.findall(reader.corpus.unit(path).text)}
     return found.pop().decode() if len(found) == 1 else ""
 
 
@@ -195,6 +198,15 @@ def _creator(sources: Sources, bodies: Bodies) -> Source | None:
     outer = found - {below for name in found for below in reached(name, bodies) - {name}}
     name = outer.pop() if len(outer) == 1 else ""
     return sources.function(name, bodies[name].path) if name else None
+
+
+def _linking(
+    sources: Sources, bodies: Bodies, reader: Reader, files: Sequence[str]
+) -> Source | None:
+    """Return an owner's newlink if it looks up devices: they are its ports."""
+    found = _filled(sources, bodies, reader, files, "newlink")
+    below = reached(found.name, bodies) if found is not None else ()
+    return found if any(_LOOKS_UP.search(bodies[one].text) for one in below) else None
 
 
 def takes_ports(head: View, sources: Sources) -> bool:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeGuard
 
 from xfrmlint.c.configuration import ON, Configuration
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import Int
 from xfrmlint.c.reader import Reader
 from xfrmlint.concrete.cores import core_definitions
@@ -20,8 +21,10 @@ from xfrmlint.concrete.states import Case, states
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import Value
 from xfrmlint.contract.words import (
+    DEVICE,
     LOWER_CALLBACKS,
     OWNER_CALLBACKS,
+    PINNED,
     PRIVATE,
     RESOLVE,
     SHARE,
@@ -166,8 +169,9 @@ def _in_worlds(asked: _Asked) -> Comparison:
     contract = asked.sources.contract
     faults: list[Broken] = []
     count = unanswered = 0
+    private, shares = PRIVATE in contract.members, SHARE in contract.slots
     answers = RESOLVE in contract.slots
-    for world in by_roles(PRIVATE in contract.members, SHARE in contract.slots, answers):
+    for world in by_roles(private, shares, answers, _may_pin(asked)):
         told: list[Broken] = []
         lost = False
         for asking in (*(one.name for one in world.devices), None):
@@ -183,6 +187,23 @@ def _in_worlds(asked: _Asked) -> Comparison:
     made = _ABSENT._replace(verdict=verdict, path=place[0], line=place[1])
     made = made._replace(broken=tuple(faults), worlds=count, unanswered=unanswered)
     return made._replace(reads=_order(asked.traces))
+
+
+def _may_pin(asked: _Asked) -> bool:
+    """Tell whether a state can name the lower device that its owner has chosen.
+
+    Where xso has one device, its owner's, only the owner's callback can; without one, what names
+    it is not known.
+    """
+    contract, path = asked.sources.contract, asked.source.path
+    if PINNED in contract.members or RESOLVE not in contract.slots:
+        return True
+    kinds = [
+        (kind.base, kind.pointers)
+        for struct in contract.structs
+        for kind in asked.sources.members(CType(struct), path).values()
+    ]
+    return kinds.count((DEVICE, 1)) != 1
 
 
 def _judged(world: World, asking: str | None, result: Result, callback: str) -> Iterator[Broken]:
@@ -229,7 +250,7 @@ def _reference_of(sources: Sources) -> tuple[str, Callable[[State, str | None], 
     members = sources.contract.members
     read = any(member.place.path for member in members.values())
     captured = OWNER_CALLBACKS in members or LOWER_CALLBACKS in members
-    if not captured and (PRIVATE in members or not read):
+    if not captured and ({PRIVATE, PINNED} <= members.keys() or not read):
         return "revision 1", resolve
     if captured and SHARE in sources.contract.slots and PRIVATE not in members:
         return "revision 2", resolve_shared

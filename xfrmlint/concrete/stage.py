@@ -20,7 +20,7 @@ from xfrmlint.concrete.kernel import (
 )
 from xfrmlint.concrete.lowers import Lowers
 from xfrmlint.concrete.names import Source, parameters
-from xfrmlint.concrete.owner import port_of, ports_in
+from xfrmlint.concrete.owner import port_of, ports_in, takes_ports
 from xfrmlint.concrete.scene import Answer, Blamed, Scene
 from xfrmlint.concrete.states import xso_of
 from xfrmlint.concrete.values import NULL, Cell, Function, Pointer, Struct, Value, Void
@@ -29,6 +29,7 @@ from xfrmlint.contract.words import (
     DELETE,
     DEVICE,
     ESN,
+    EXTACK,
     FREE,
     HANDLE,
     NETDEV_OPS,
@@ -92,10 +93,11 @@ class Stage:
                 self.devices[name].put("flags", Int(flags, INT), CType("unsigned int"))
         ops = self._owner_ops()
         self.devices[U].put(NETDEV_OPS, Pointer(ops), CType(OPS, 1))
-        for name in self.devices if self.contract.elsewhere is not None else ():
-            self._hang(name, self.contract.slots[RESOLVE])
-        if code.owner.table:
-            self.kernel.files[code.owner.table] = ops
+        tables = {OPS: ops}
+        if (slot := self.contract.elsewhere) is not None:
+            tables[slot.struct] = [self._hang(name, slot) for name in self.devices][-1]
+        named = code.owner.tables.items()
+        self.kernel.files.update({name: tables[one] for one, name in named if name})
         for number, device in enumerate(self.devices.values(), 1):
             device.put("ifindex", Int(number * story.apart, INT), CType("int"))
 
@@ -112,7 +114,7 @@ class Stage:
         kind = CType("fn", 1, source.view.result) if source is not None else CType("fn", 1)
         ops.put(slot, Pointer(Function(slot, source=source)), kind)
 
-    def _hang(self, name: str, slot: Slot) -> None:
+    def _hang(self, name: str, slot: Slot) -> Struct:
         """Give a device the struct besides its ops in which the owner's callback stands."""
         other = Struct(f"{name}'s {slot.hangs}", slot.struct)
         filled = name == U and slot.name in self.code.owner.slots
@@ -120,6 +122,7 @@ class Stage:
             self._fill(other, slot.name)
         there = Pointer(other) if filled or slot.always else NULL
         self.devices[name].put(slot.hangs, there, CType(slot.struct, 1))
+        return other
 
     # The story
 
@@ -220,11 +223,34 @@ class Stage:
             return
         self.kernel.populated = True
         if joins is None and creates is not None:
-            self._create(creates)
+            makes = self._create if takes_ports(creates.view, self.code.sources) else self._link
+            makes(creates)
         elif joins is not None:
             for port in self.story.ports:
                 self._join(joins, port)
         self.kernel.events.clear()
+
+    def _link(self, creates: Source) -> None:
+        """Have the owner's newlink look up the story's ports; those that it does not are none."""
+        self.kernel.offered = list(self.story.ports)
+        arguments: list[Value] = []
+        for one in parameters(creates.view):
+            if (one.base, one.pointers) == (DEVICE, 1):
+                arguments.append(self.kernel.owner)
+            else:
+                told = one.pointers == 1 and one.base != EXTACK
+                arguments.append(Pointer(Struct("params", one.base)) if told else NULL)
+        value = self._done(creates, arguments)
+        if isinstance(value, Int) and value.value:
+            raise Outside("it is made of other ports", creates.path, creates.line)
+        for port in self.kernel.offered:
+            self._unlink(port)
+        self.kernel.offered = None
+
+    def _unlink(self, port: str) -> None:
+        """Let a device be no port."""
+        self.kernel.masters.pop(port, None)
+        self.promises[port] = self.promises[port]._replace(master=None)
 
     def _create(self, creates: Source) -> None:
         """Have the owner's device made of the story's ports; it may take none of them."""
@@ -251,8 +277,7 @@ class Stage:
         made = value == self.kernel.owner or isinstance(value, Void)
         if not made and not (isinstance(value, Int) and value.value == 0):
             for port in self.story.ports:
-                self.kernel.masters.pop(port, None)
-                self.promises[port] = self.promises[port]._replace(master=None)
+                self._unlink(port)
 
     def _join(self, joins: Source, port: str) -> None:
         """Make a device a port of the owner; it may take no such device."""
@@ -302,8 +327,7 @@ class Stage:
                     return
                 reason = f"{owner.leaves.name}() lets no port leave that it does not know"
                 raise Outside(reason, owner.leaves.path, owner.leaves.line)
-        self.promises[port] = self.promises[port]._replace(master=None)
-        self.kernel.masters.pop(port, None)
+        self._unlink(port)
 
     def _owners(self, source: Source) -> Value:
         first = parameters(source.view)[0]

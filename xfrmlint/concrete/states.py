@@ -125,6 +125,16 @@ def _with_callback(name: str, case: Case) -> str | None:
     return name if name == case.state.owner and case.state.callback is not None else None
 
 
+def _with_other(name: str, alone: bool, case: Case) -> str | None:
+    """Return a device if it has the struct besides its ops in which the callback stands.
+
+    An upper without the callback has it for what else is in there.
+    """
+    if not alone and name == case.state.owner == U:
+        return _ops_of(name, case)
+    return _with_callback(name, case)
+
+
 def _by_callback(lower: str, case: Case) -> int:
     return (case.state.callback or {}).get(lower, 0)
 
@@ -186,7 +196,8 @@ class _Made:
         made = Struct(name, DEVICE).put(NETDEV_OPS, ops, _OPS)
         if (slot := self._contract.elsewhere) is not None:
             kind = CType(slot.struct, 1)
-            other = self.pointer(kind, partial(_ops_of, name), self._other)
+            has = partial(_with_other, name, slot.alone)
+            other = self.pointer(kind, has, self._other)
             made.put(slot.hangs, Pointer(self._other(name)) if slot.always else other, kind)
         return made
 

@@ -67,8 +67,8 @@ def _member(data: Any) -> Member:
 
 
 def _slot(data: Any) -> Slot:
-    name, takes, result, at, struct, hangs = data
-    return Slot(name, tuple(takes), result, Where(*at), struct, hangs)
+    name, takes, result, at, *more = data
+    return Slot(name, tuple(takes), result, Where(*at), *more)
 
 
 def _function(data: Any) -> Function | None:

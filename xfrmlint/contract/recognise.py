@@ -317,9 +317,11 @@ def _resolves_elsewhere(reader: Reader) -> Iterator[Slot]:
         return
     for member, kind in reader.types.fields_named(DEVICE, NETDEVICE).items():
         if kind.pointers == 1 and kind.base.startswith("struct ") and kind.base != OPS:
-            for slot in _slots(reader, kind.base):
+            slots = _slots(reader, kind.base)
+            for slot in slots:
                 if RESOLVE in _possible(slot, early=False):
-                    yield slot._replace(struct=kind.base, hangs=member)
+                    alone = len(slots) == 1
+                    yield slot._replace(struct=kind.base, hangs=member, alone=alone)
 
 
 def _slots(reader: Reader, struct: str = OPS) -> list[Slot]:

@@ -83,6 +83,7 @@ class Slot(NamedTuple):
 
     takes: the types of its parameters in order, without const and stars. result: what it returns.
     struct: another one that it is a member of. hangs: the member of a net_device that leads there.
+    alone: that struct has no other function pointer.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Slot(NamedTuple):
     place: Where = Where()
     struct: str = OPS
     hangs: str = NETDEV_OPS
+    alone: bool = False
 
     @property
     def gives(self) -> str:
@@ -246,7 +248,8 @@ class Contract:
         if not self.present:
             return "absent"
         captured = OWNER_CALLBACKS in self.members or LOWER_CALLBACKS in self.members
-        if PRIVATE in self.members and not captured and SHARE not in self.slots:
+        two = {PRIVATE, PINNED} <= self.members.keys()
+        if two and not captured and SHARE not in self.slots:
             return "revision 1"
         if captured and SHARE in self.slots and PRIVATE not in self.members:
             return "revision 2"

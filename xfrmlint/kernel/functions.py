@@ -18,8 +18,8 @@ from xfrmlint.kernel.tables import Names, Row, Schema, checked_rows
 _DOES_WHERE_RUN = tuple(
     (
         "nothing, said, reads once, built in, idle, succeeds, is so, looks, waits, queues, "
-        "allocates, makes, sends, clears bit, bit, extreme, counts, links, device, lists, listed, "
-        "table, empties, looked up, xarray, over lists, over maps, over lowers"
+        "allocates, makes, names device, sends, clears bit, bit, extreme, counts, links, device, "
+        "lists, listed, table, empties, looked up, xarray, over lists, over maps, over lowers"
     ).split(", ")
 )
 

@@ -130,20 +130,27 @@ def _devices(*changed: Device, shares: bool) -> tuple[Device, ...]:
     return tuple(by_name.get(one.name, one) for one in plain)
 
 
-def by_roles(private: bool, shares: bool, answers: bool = True) -> Iterator[World]:
+def by_roles(
+    private: bool, shares: bool, answers: bool = True, pins: bool = True
+) -> Iterator[World]:
     """Yield the worlds whose state the members' roles say.
 
     private: xso has a member of the owner's own, so that the owner may pin any lower, or none,
     while the last add on another one has written the handle. shares: the tree knows the sharing
     test. answers: an owner can have a callback; else where it keeps several handles no role says.
+    pins: xso can have a member for the pinned lower; else an owner's callback alone knows of any.
     """
     plain = _devices(shares=False)
-    yield from _on_the_nic(plain)
-    yield from _on_one_lower(plain)
+    found = [*_on_the_nic(plain), *_on_one_lower(plain)]
     if answers:
-        yield from _with_map(plain, private)
+        found += _with_map(plain, private, pins)
     if answers and shares:
-        yield from _shared(_devices(shares=True))
+        found += _shared(_devices(shares=True))
+    for world in found:
+        if pins or world.state.pinned is None:
+            yield world
+        elif world.state.callback is not None:
+            yield world._replace(state=world.state._replace(pinned=None))
 
 
 def _on_the_nic(devices: tuple[Device, ...]) -> Iterator[World]:
@@ -201,7 +208,7 @@ def _on_one_lower(devices: tuple[Device, ...]) -> Iterator[World]:
     )
 
 
-def _with_map(devices: tuple[Device, ...], private: bool) -> Iterator[World]:
+def _with_map(devices: tuple[Device, ...], private: bool, pins: bool) -> Iterator[World]:
     handles = {A: _A, B: _B}
     both = World(
         "",
@@ -213,7 +220,7 @@ def _with_map(devices: tuple[Device, ...], private: bool) -> Iterator[World]:
         carries=frozenset({A, B}),
     )
     # Where nothing of xso is the owner's own, what is pinned has written the handle.
-    for pinned in (None, A, B) if private else (None,):
+    for pinned in (None, A, B) if private and pins else (None,):
         word = f", {pinned} is pinned" if pinned else ""
         yield both._replace(
             name=f"U has the state on A and then on B{word}",
