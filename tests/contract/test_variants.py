@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.asked import analysis_of, report_on
-from tests.laid import FIXTURES, lay
+from tests.laid import FIXTURES, lay, lay_fixture
 from tests.ran import run
 from xfrmlint.analysis.judgement import judgements, topologies
 from xfrmlint.findings import Report
@@ -97,6 +97,10 @@ def laid(path: Path, changes: Changes) -> Path:
     tree = lay("rfc", path / "linux")
     for name in ("upper-with-resolver", "rfc-converted"):
         shutil.copytree(FIXTURES / name, tree, dirs_exist_ok=True)
+    return changed(tree, changes)
+
+
+def changed(tree: Path, changes: Changes) -> Path:
     for name, pairs in changes.items():
         text = (tree / name).read_text("utf-8")
         for old, new in pairs:
@@ -652,3 +656,96 @@ def test_a_static_key_of_the_core_is_as_it_begins_or_either(
     assert [(f.type, f.path) for f in report.findings] == findings
     reasons = [u.reason for u in report.unknown if u.path == XFRM]
     assert [reason in one for one in reasons] == [True] * bool(reason)
+
+
+ENTRY = "const struct xfrm_dev_handle *"
+# Who asks gets a pointer to what holds the handle, or NULL; the core keeps the list.
+LISTED: Changes = {
+    XFRM: [
+        (r"unsigned long\n(xfrm_dev_state_lower)_handle", rf"{ENTRY}\n\1"),
+        (r"one->handle;\n\treturn 0", "one;\n	return NULL"),
+        (r"(lower_dev\)\n\t\treturn|\{\n\treturn) 0;", r"\1 NULL;"),
+    ],
+    OAK_TX: [
+        (r"sa = .*_handle\(", "one = xfrm_dev_state_lower("),
+        ("	struct oak_sa *sa;", f"	{ENTRY}one;"),
+        ("if (!sa)", "if (!one)"),
+        ("= sa->hw_index", "= ((struct oak_sa *)one->handle)->hw_index"),
+    ],
+}
+TESTED = "	if (!one)\n		return false;\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("", "", []),
+        (TESTED, "", ["UNCHECKED_LOWER_HANDLE"]),
+        ("(x, priv->netdev)", "(x, x->xso.dev)", ["OFFLOAD_DEV_ACCESS", "WRONG_LOWER_DEV"]),
+        ("	*sa_index", "	priv->last = one;\n	*sa_index", ["HANDLE_OUTLIVES_PACKET"]),
+    ],
+)
+def test_the_resolver_can_give_the_struct_that_holds_the_handle(
+    old: str, new: str, wanted: list[str], tmp_path: Path
+) -> None:
+    tree = changed(lay_fixture("handles-listed", tmp_path / "linux"), LISTED)
+    report = checked(changed(tree, {OAK_TX: [(old, new)]} if old else {}))
+    assert [(f.type, f.path) for f in report.findings] == [(one, OAK_TX) for one in wanted]
+    reasons = " ".join(one.reason for one in report.unknown if one.path == XFRM)
+    assert "finds the handle in a struct xfrm_dev_handle, apart from xso" in reasons
+
+
+# Where the state is, and under which handle, hangs on it.
+HUNG: Changes = {
+    XFRM: [
+        (
+            "struct xfrm_dev_offload {",
+            "struct xfrm_seat {\n	struct net_device	*dev;\n	unsigned long		handle;\n};\n\n"
+            "struct xfrm_dev_offload {",
+        ),
+        (
+            r"\tstruct net_device\t\*real_dev;\n\tunsigned long\t\toffload_handle;\n",
+            "	struct xfrm_seat __rcu	*seat;\n",
+        ),
+        ("	void __rcu		*upper_priv;\n", ""),
+        (
+            r"\tunsigned long handle = READ_ONCE.*\n.*real_dev\);\n",
+            "	struct xfrm_seat *seat = rcu_dereference(x->xso.seat);\n",
+        ),
+        (
+            "		return handle;\n\n	ops",
+            "		return seat ? seat->handle : 0;\n\n	ops",
+        ),
+        ("real == lower_dev ? handle : 0", "seat && seat->dev == lower_dev ? seat->handle : 0"),
+        (
+            "x->xso.offload_handle || rcu_access_pointer(x->xso.upper_priv)",
+            "rcu_access_pointer(x->xso.seat)",
+        ),
+    ],
+    NETDEVICE: [
+        (
+            r"(\(\*\w+_add\)\(struct net_device \*dev, struct xfrm_state \*x,)",
+            r"\1 unsigned long *handle,",
+        )
+    ],
+    OAK: [
+        ("x->xso.offload_handle", "*handle"),
+        (
+            r"(_add\w*\(struct net_device \*dev, struct xfrm_state \*x,)",
+            r"\1 unsigned long *handle,",
+        ),
+        ("xp->xdo.offload_handle", "0UL"),
+    ],
+}
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_what_leads_to_the_handle_is_not_the_owners_own(direct: bool, tmp_path: Path) -> None:
+    tree = lay_fixture("rfc-converted", tmp_path / "linux")
+    read = (r"xfrm_dev_state_lower_handle\(.*\);", "rcu_dereference(x->xso.seat)->handle;")
+    report = checked(changed(tree, {**HUNG, **({OAK_TX: [read]} if direct else {})}))
+    types = [f.type for f in report.findings if f.path == OAK_TX]
+    assert types == ["DIRECT_OFFLOAD_HANDLE"] * direct
+    assert [f.path for f in report.findings if f.path.startswith(("include", "net/"))] == []
+    reasons = " ".join(one.reason for one in report.unknown if one.path == XFRM)
+    assert "seat leads to the handle, which lies in a struct xfrm_seat" in reasons

@@ -1,7 +1,8 @@
 """Reads a tree's contract from its headers: by types and prototypes, and by what the core does.
 
 Names decide nothing here but what a role that no shape told is called by a known revision: a flag
-that stands apart from the struct, a resolver of which only a prototype is left.
+that stands apart from the struct, a resolver whose shape others have, or of which only a prototype
+is left.
 """
 
 import re
@@ -19,7 +20,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.contract.answer import answers_of
-from xfrmlint.contract.core import Core, core_of
+from xfrmlint.contract.core import Core, core_of, is_entry
 from xfrmlint.contract.packets import packet_device
 from xfrmlint.contract.revisions import NO_NAMES, Names, known, nearest, revision_of
 from xfrmlint.contract.words import (
@@ -277,6 +278,12 @@ def _members(
         told = [name for name in handles if core.answered[name]]
         private = [] if len(told) != 1 else [name for name in private if name not in told]
         handles = told if len(told) == 1 else []
+    elif not handles:
+        # What leads to the handle, if the core itself looks there: not the owner's own, then.
+        handles = [
+            name for name in private if core.answered[name] and is_entry(reader, fields[name])
+        ]
+        private = [name for name in private if name not in handles]
     # The first is the owner, unless the core says otherwise.
     devices.sort(key=lambda name: -core.owner[name])
     captured.sort(key=lambda name: -core.asked[name])

@@ -253,6 +253,21 @@ class Contract:
         return "unnamed"
 
     @property
+    def apart(self) -> str:
+        """The struct that holds a device's handle, where neither xso nor the owner's answer does.
+
+        The field leads there, or the resolver gives a pointer to it.
+        """
+        slot = self.slots.get(RESOLVE)
+        answer = slot.result if slot is not None else ""
+        field = self.members[HANDLE].type if HANDLE in self.members else ""
+        for one in (field, self.resolver.result if self.resolver is not None else ""):
+            struct = one.rstrip("* ")
+            if one.endswith("*") and struct.startswith("struct ") and struct != answer.rstrip("* "):
+                return struct
+        return ""
+
+    @property
     def offload(self) -> str:
         """The type of a state's xso."""
         return f"struct {self.state}"
