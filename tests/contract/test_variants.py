@@ -11,6 +11,7 @@ from tests.asked import analysis_of, report_on
 from tests.laid import FIXTURES, lay, lay_fixture
 from tests.ran import run
 from xfrmlint.analysis.judgement import judgements, topologies
+from xfrmlint.analysis.parts import contract_in
 from xfrmlint.findings import Report
 from xfrmlint.tree.folder import Folder
 
@@ -85,6 +86,19 @@ SEATED: Changes = {
     HAZE: HAZE_SOURCE,
     OAK: [(r"(xso|xdo)\.offload_handle", r"\1.seat.offload_handle")],
 }
+# And in one that has no tag.
+NESTED: Changes = {
+    **SEATED,
+    XFRM: [
+        (
+            "	struct net_device	*real_dev;\n	unsigned long		offload_handle;\n	/*",
+            "	struct {\n		struct net_device	*real_dev;\n"
+            "		unsigned long		offload_handle;\n	} seat;\n	/*",
+        ),
+        SEATED[XFRM][-1],
+    ],
+}
+IN_A_STRUCT = pytest.mark.parametrize("seated", [SEATED, NESTED])
 SINGLE: Changes = {
     NETDEVICE: [("	u32	flags;\n};\n#endif", "	u8	asks : 1;\n};\n#endif")],
     HAZE: [("!(ops->flags & XFRMDEV_OPS_F_LOWER_HANDLE)", "!ops->asks")],
@@ -166,8 +180,11 @@ def test_a_callback_without_a_resolver_is_told(tmp_path: Path) -> None:
     assert "no resolver was recognised" in reasons[0]
 
 
-def test_the_handle_can_lie_in_a_struct_of_the_offload_struct(tmp_path: Path) -> None:
-    tree = laid(tmp_path, SEATED)
+@IN_A_STRUCT
+def test_the_handle_can_lie_in_a_struct_of_the_offload_struct(
+    seated: Changes, tmp_path: Path
+) -> None:
+    tree = laid(tmp_path, seated)
     report = checked(tree)
     assert [(f.type, f.path) for f in report.findings] == []
     assert [u.reason for u in report.unknown] == []
@@ -175,8 +192,9 @@ def test_the_handle_can_lie_in_a_struct_of_the_offload_struct(tmp_path: Path) ->
     assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
 
 
-def test_a_wrong_resolver_of_a_handle_in_a_struct_is_found(tmp_path: Path) -> None:
-    report = checked(laid(tmp_path, {**SEATED, XFRM: [*SEATED[XFRM], WRONG]}))
+@IN_A_STRUCT
+def test_a_wrong_resolver_of_a_handle_in_a_struct_is_found(seated: Changes, tmp_path: Path) -> None:
+    report = checked(laid(tmp_path, {**seated, XFRM: [*seated[XFRM], WRONG]}))
     assert [(f.type, f.path) for f in report.findings] == [("RESOLVER_MISMATCH", XFRM)]
 
 
@@ -198,18 +216,42 @@ def test_a_direct_read_of_a_handle_in_a_struct_is_found(read: str, tmp_path: Pat
     assert found == [("DIRECT_OFFLOAD_HANDLE", OAK_TX, "ERROR")]
 
 
+@IN_A_STRUCT
+def test_a_member_of_a_struct_in_xso_has_its_own_line(seated: Changes, tmp_path: Path) -> None:
+    tree = laid(tmp_path, seated)
+    pinned = contract_in(Folder(tree)).members["pinned"]
+    line = (tree / XFRM).read_text("utf-8").splitlines()[pinned.place.line - 1]
+    assert (pinned.name, "*real_dev;" in line) == ("seat.real_dev", True)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "sa = (struct oak_sa *)x->xso.seat.offload_handle;",
+        "sa = (struct oak_sa *)READ_ONCE((&x->xso)->seat.offload_handle);",
+    ],
+)
+def test_a_direct_read_of_a_handle_in_a_struct_without_a_tag_is_found(
+    read: str, tmp_path: Path
+) -> None:
+    report = checked(laid(tmp_path, {**NESTED, OAK_TX: [(DIRECT, f"{DIRECT} {read}")]}))
+    found = [(f.type, f.path, f.level) for f in report.findings]
+    assert found == [("DIRECT_OFFLOAD_HANDLE", OAK_TX, "ERROR")]
+
+
 def test_a_seat_that_is_no_states_is_nothing(tmp_path: Path) -> None:
     own = "struct xfrm_seat own = { .offload_handle = 3 }; *sa_index = own.offload_handle;"
     report = checked(laid(tmp_path, {**SEATED, OAK_TX: [(DIRECT, f"{DIRECT} {own}")]}))
     assert [(f.type, f.path) for f in report.findings] == []
 
 
-def test_a_map_that_mixes_handles_in_a_struct_up_is_found(tmp_path: Path) -> None:
+@IN_A_STRUCT
+def test_a_map_that_mixes_handles_in_a_struct_up_is_found(seated: Changes, tmp_path: Path) -> None:
     mixed = (
         "			handle = map->entries[i].handle;",
         "			handle = map->entries[0].handle;",
     )
-    report = checked(laid(tmp_path, {**SEATED, HAZE: [*HAZE_SOURCE, mixed]}))
+    report = checked(laid(tmp_path, {**seated, HAZE: [*HAZE_SOURCE, mixed]}))
     assert [(f.type, f.path) for f in report.findings] == [("RESOLVER_MISMATCH", HAZE)]
 
 

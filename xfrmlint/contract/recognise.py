@@ -86,6 +86,7 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     names: what somebody says that things are called; those that the headers don't have are left
     out (see refuse_strange_names).
     """
+    reader.types.holder = f"struct {_tag(reader)}"
     slots = _slots(reader)
     roles = _named_otherwise(_roles(slots), {slot.name: slot for slot in slots}, names.slots)
     other = next(_resolves_elsewhere(reader), None) if RESOLVE not in roles else None
@@ -214,13 +215,16 @@ def _xso(reader: Reader) -> Fields:
     return reader.types.fields_named(f"struct {_tag(reader)}", XFRM)
 
 
-def _line_in(reader: Reader, found: Definition | None, name: str) -> Where:
-    """Return where a member is declared in a struct."""
+def _line_in(reader: Reader, found: Definition | None, name: str, inner: str = "") -> Where:
+    """Return where a member is declared in a struct. inner: in which one in it, that has no tag."""
     if found is None:
         return Where()
     unit = reader.corpus.unit(found.path)
     written = re.compile(rb"\b%s\s*(?:[;:,\[)])" % re.escape(name.encode()))
-    match = written.search(unit.text, found.start, found.end)
+    ends = re.compile(rb"\}\s*%s\s*;" % re.escape(inner.encode())) if inner else None
+    end = ends.search(unit.text, found.start, found.end) if ends is not None else None
+    start = unit.text.rfind(b"{", found.start, end.start()) if end is not None else found.start
+    match = written.search(unit.text, start, found.end)
     return Where(found.path, unit.line(match.start() if match else found.start))
 
 
@@ -235,7 +239,7 @@ def _parts(reader: Reader, fields: Fields) -> dict[str, str]:
     for name, kind in fields.items():
         word, _, tag = kind.base.partition(" ")
         if word == "struct" and tag and not kind.pointers:
-            defined = reader.corpus.find("struct", tag, XFRM)
+            defined = reader.corpus.find("struct", tag.partition(".")[0], XFRM)
             if defined is not None and defined.path == XFRM:
                 found.setdefault(kind.base, name)
     return found
@@ -249,9 +253,10 @@ def _typed(kind: CType) -> str:
 def _member(reader: Reader, name: str, kind: CType, struct: str = "") -> Member:
     """Return a member of xso, or of a struct in it. struct: that one's type."""
     tag = struct.split()[-1] if struct else _tag(reader)
+    tag, _, inner = tag.partition(".")
     found = reader.corpus.find("struct", tag, XFRM)
     made = Member(name, _typed(kind), struct=struct)
-    return made._replace(place=_line_in(reader, found, made.word))
+    return made._replace(place=_line_in(reader, found, made.word, inner))
 
 
 def _members(
