@@ -403,25 +403,32 @@ def test_flags_that_decide_are_unknown(tmp_path: Path) -> None:
     assert [u.path for u in report.unknown if u.path == XFRM]
 
 
+STOAT, BOND = "drivers/net/stoat/stoat_ipsec.c", "drivers/net/bonding/bond_ipsec.c"
+FLAGS = r"\.flags(\s*=) XFRMDEV_OPS_F_LOWER_HANDLE \|\n\s*XFRMDEV_OPS_F_LAG_SHARED_STATE,"
+# Each promise is a member of the table.
+MEMBERS: Changes = {
+    NETDEVICE: [
+        ("	u32	flags;\n};\n#endif", "	bool	asks;\n	bool	shares;\n};\n#endif")
+    ],
+    BOND: [("(ops->flags & flags) == flags", "ops->asks && (!(flags & 2) || ops->shares)")],
+}
+
+
 @pytest.mark.parametrize(
-    ("promises", "outcome"),
+    ("changes", "promises", "outcome"),
     [
-        (
-            "XFRMDEV_OPS_F_LOWER_HANDLE |\n					  XFRMDEV_OPS_F_LAG_SHARED_STATE",
-            "right",
-        ),
-        ("XFRMDEV_OPS_F_LOWER_HANDLE", "not handed on"),
+        ({}, r".flags\1 XFRMDEV_OPS_F_LOWER_HANDLE | XFRMDEV_OPS_F_LAG_SHARED_STATE,", "right"),
+        ({}, r".flags\1 XFRMDEV_OPS_F_LOWER_HANDLE,", "not handed on"),
+        (MEMBERS, r".asks\1 true, .shares\1 true,", "right"),
+        (MEMBERS, r".asks\1 true, .shares\1 false,", "not handed on"),
+        (MEMBERS, r".asks\1 true,", "not handed on"),
     ],
 )
 def test_who_does_not_promise_to_share_gets_no_shared_state(
-    promises: str, outcome: str, tmp_path: Path
+    changes: Changes, promises: str, outcome: str, tmp_path: Path
 ) -> None:
-    tree = lay("shared", tmp_path / "linux")
-    ops = tree / "drivers/net/stoat/stoat_ipsec.c"
-    text = ops.read_text("utf-8")
-    both = "XFRMDEV_OPS_F_LOWER_HANDLE |\n					  XFRMDEV_OPS_F_LAG_SHARED_STATE"
-    assert both in text
-    ops.write_text(text.replace(both, promises), "utf-8")
+    tree = changed(lay("shared", tmp_path / "linux"), {**changes, STOAT: [(FLAGS, promises)]})
+    assert not any("gets" in one.reason for one in checked(tree).unknown)
     used = [one.name for one in topologies()]
     (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     rows = dict(zip(used, map(str, judged.outcomes), strict=True))
