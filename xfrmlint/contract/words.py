@@ -490,7 +490,7 @@ class Contract:
         takes = [slot._replace(place=Where()) for slot in self.slots.values()]
         says = [(question, said.says) for question, said in self.core.items()]
         wrappers = [wrapper.name for wrapper in self.wrappers]
-        asked = (self.state_at, self.device_at, self.returns_handle, self.answer_at)
+        asked = (self.state_at, self.device_at, self.returns_handle, self.answer_at, self.apart)
         whole = (named, self.structs, takes, self.callbacks, wrappers, asked, says)
         return repr((self.revision, self.state, *whole))
 
