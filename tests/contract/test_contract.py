@@ -879,8 +879,6 @@ def rename(tree: Path) -> Path:
         for name in trees()
         if (FIXTURES / name / "base").is_file()
         and (FIXTURES / name / "base").read_text().strip() in ("rfc", "shared")
-        # Without a callback nothing but its name tells the resolver: [contract] has to.
-        and not name.startswith("handles-")
     ],
 )  # fmt: skip
 def test_renamed_throughout_a_tree_has_the_same_findings(name: str, tmp_path: Path) -> None:

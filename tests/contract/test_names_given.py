@@ -5,18 +5,38 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import report_on
 from tests.contract.test_contract import OTHERWISE, rename
 from tests.git.test_commit import git
 from tests.laid import difference, expected, lay_fixture
 from tests.ran import Ran, run
+from xfrmlint.tree.folder import Folder
 
-# Nothing but their names tells these trees' resolvers.
+# Nothing but their names tells these trees' resolvers, where two functions have the shape of one.
 UNTOLD = ("handles-listed", "handles-listed-wrong", "handles-by-index", "handles-by-index-wrong")
 RESOLVER = OTHERWISE["xfrm_dev_state_lower_handle"]
 GIVEN = f'[contract.core]\nresolver = "{RESOLVER}"\n'
 OAK = "drivers/net/oak/oak_tx.c"
 HANDLE_TESTED = "	if (!"
 SETTINGS = ".xfrmlint.toml"
+XFRM = "include/net/xfrm.h"
+TWIN = """
+static inline unsigned long xfrm_turn_of(struct xfrm_state *x, struct net_device *dev)
+{
+	return x->xso.dev == dev;
+}
+
+#endif
+"""
+
+
+def lay_untold(name: str, to: Path) -> Path:
+    """Lay a fixture that has no callback, with other names, and a twin of its resolver."""
+    tree = rename(lay_fixture(name, to))
+    text = (tree / XFRM).read_text("utf-8").rstrip()
+    assert text.endswith("#endif")
+    (tree / XFRM).write_text(text.removesuffix("#endif") + TWIN.lstrip(), "utf-8")
+    return tree
 
 
 def found(ran: Ran) -> dict[tuple[str, int], set[str]]:
@@ -36,7 +56,7 @@ def found(ran: Ran) -> dict[tuple[str, int], set[str]]:
 def test_renamed_with_names_given_every_finding_is_as_without_renaming(
     name: str, tmp_path: Path
 ) -> None:
-    tree = rename(lay_fixture(name, tmp_path / "linux"))
+    tree = lay_untold(name, tmp_path / "linux")
     arguments = ("check", "--no-cache", "--strict", "--terse", "--show-types", "-q", tree)
     assert found(run(*arguments, cwd=tree)) == {}
     (tree / SETTINGS).write_text(GIVEN)
@@ -47,6 +67,13 @@ def test_renamed_with_names_given_every_finding_is_as_without_renaming(
     file.write_text(GIVEN.replace("contract.core", "core"))
     by_file = run(*arguments, "--no-config", "--contract", file, cwd=tree)
     assert by_file.out == by_settings.out
+
+
+def test_a_promise_without_a_resolver_is_told(tmp_path: Path) -> None:
+    report = report_on(Folder(lay_untold("handles-listed", tmp_path / "linux")))
+    assert report.contract == "absent"
+    (reason,) = [one.reason for one in report.unknown if one.matters]
+    assert reason.startswith(f"there is a {OTHERWISE['XFRMDEV_OPS_F_LOWER_HANDLE']}, and no ")
 
 
 def broken(tree: Path) -> None:
@@ -76,7 +103,7 @@ def by_index(tree: Path) -> list[str | Path]:
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """A tree whose names nobody knows, in a repository of one commit."""
-    tree = rename(lay_fixture("handles-listed", tmp_path / "linux"))
+    tree = lay_untold("handles-listed", tmp_path / "linux")
     git(tree, "init", "-q")
     git(tree, "add", "-A")
     git(tree, "commit", "-qm", "Linux 7.4")

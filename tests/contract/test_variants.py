@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.asked import analysis_of, report_on
-from tests.laid import FIXTURES, lay
+from tests.laid import FIXTURES, lay, lay_fixture
 from tests.ran import run
 from xfrmlint.analysis.judgement import judgements, topologies
+from xfrmlint.analysis.parts import contract_in
 from xfrmlint.findings import Report
 from xfrmlint.tree.folder import Folder
 
@@ -85,6 +86,19 @@ SEATED: Changes = {
     HAZE: HAZE_SOURCE,
     OAK: [(r"(xso|xdo)\.offload_handle", r"\1.seat.offload_handle")],
 }
+# And in one that has no tag.
+NESTED: Changes = {
+    **SEATED,
+    XFRM: [
+        (
+            "	struct net_device	*real_dev;\n	unsigned long		offload_handle;\n	/*",
+            "	struct {\n		struct net_device	*real_dev;\n"
+            "		unsigned long		offload_handle;\n	} seat;\n	/*",
+        ),
+        SEATED[XFRM][-1],
+    ],
+}
+IN_A_STRUCT = pytest.mark.parametrize("seated", [SEATED, NESTED])
 SINGLE: Changes = {
     NETDEVICE: [("	u32	flags;\n};\n#endif", "	u8	asks : 1;\n};\n#endif")],
     HAZE: [("!(ops->flags & XFRMDEV_OPS_F_LOWER_HANDLE)", "!ops->asks")],
@@ -97,6 +111,10 @@ def laid(path: Path, changes: Changes) -> Path:
     tree = lay("rfc", path / "linux")
     for name in ("upper-with-resolver", "rfc-converted"):
         shutil.copytree(FIXTURES / name, tree, dirs_exist_ok=True)
+    return changed(tree, changes)
+
+
+def changed(tree: Path, changes: Changes) -> Path:
     for name, pairs in changes.items():
         text = (tree / name).read_text("utf-8")
         for old, new in pairs:
@@ -162,8 +180,11 @@ def test_a_callback_without_a_resolver_is_told(tmp_path: Path) -> None:
     assert "no resolver was recognised" in reasons[0]
 
 
-def test_the_handle_can_lie_in_a_struct_of_the_offload_struct(tmp_path: Path) -> None:
-    tree = laid(tmp_path, SEATED)
+@IN_A_STRUCT
+def test_the_handle_can_lie_in_a_struct_of_the_offload_struct(
+    seated: Changes, tmp_path: Path
+) -> None:
+    tree = laid(tmp_path, seated)
     report = checked(tree)
     assert [(f.type, f.path) for f in report.findings] == []
     assert [u.reason for u in report.unknown] == []
@@ -171,8 +192,9 @@ def test_the_handle_can_lie_in_a_struct_of_the_offload_struct(tmp_path: Path) ->
     assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
 
 
-def test_a_wrong_resolver_of_a_handle_in_a_struct_is_found(tmp_path: Path) -> None:
-    report = checked(laid(tmp_path, {**SEATED, XFRM: [*SEATED[XFRM], WRONG]}))
+@IN_A_STRUCT
+def test_a_wrong_resolver_of_a_handle_in_a_struct_is_found(seated: Changes, tmp_path: Path) -> None:
+    report = checked(laid(tmp_path, {**seated, XFRM: [*seated[XFRM], WRONG]}))
     assert [(f.type, f.path) for f in report.findings] == [("RESOLVER_MISMATCH", XFRM)]
 
 
@@ -194,18 +216,42 @@ def test_a_direct_read_of_a_handle_in_a_struct_is_found(read: str, tmp_path: Pat
     assert found == [("DIRECT_OFFLOAD_HANDLE", OAK_TX, "ERROR")]
 
 
+@IN_A_STRUCT
+def test_a_member_of_a_struct_in_xso_has_its_own_line(seated: Changes, tmp_path: Path) -> None:
+    tree = laid(tmp_path, seated)
+    pinned = contract_in(Folder(tree)).members["pinned"]
+    line = (tree / XFRM).read_text("utf-8").splitlines()[pinned.place.line - 1]
+    assert (pinned.name, "*real_dev;" in line) == ("seat.real_dev", True)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "sa = (struct oak_sa *)x->xso.seat.offload_handle;",
+        "sa = (struct oak_sa *)READ_ONCE((&x->xso)->seat.offload_handle);",
+    ],
+)
+def test_a_direct_read_of_a_handle_in_a_struct_without_a_tag_is_found(
+    read: str, tmp_path: Path
+) -> None:
+    report = checked(laid(tmp_path, {**NESTED, OAK_TX: [(DIRECT, f"{DIRECT} {read}")]}))
+    found = [(f.type, f.path, f.level) for f in report.findings]
+    assert found == [("DIRECT_OFFLOAD_HANDLE", OAK_TX, "ERROR")]
+
+
 def test_a_seat_that_is_no_states_is_nothing(tmp_path: Path) -> None:
     own = "struct xfrm_seat own = { .offload_handle = 3 }; *sa_index = own.offload_handle;"
     report = checked(laid(tmp_path, {**SEATED, OAK_TX: [(DIRECT, f"{DIRECT} {own}")]}))
     assert [(f.type, f.path) for f in report.findings] == []
 
 
-def test_a_map_that_mixes_handles_in_a_struct_up_is_found(tmp_path: Path) -> None:
+@IN_A_STRUCT
+def test_a_map_that_mixes_handles_in_a_struct_up_is_found(seated: Changes, tmp_path: Path) -> None:
     mixed = (
         "			handle = map->entries[i].handle;",
         "			handle = map->entries[0].handle;",
     )
-    report = checked(laid(tmp_path, {**SEATED, HAZE: [*HAZE_SOURCE, mixed]}))
+    report = checked(laid(tmp_path, {**seated, HAZE: [*HAZE_SOURCE, mixed]}))
     assert [(f.type, f.path) for f in report.findings] == [("RESOLVER_MISMATCH", HAZE)]
 
 
@@ -357,25 +403,32 @@ def test_flags_that_decide_are_unknown(tmp_path: Path) -> None:
     assert [u.path for u in report.unknown if u.path == XFRM]
 
 
+STOAT, BOND = "drivers/net/stoat/stoat_ipsec.c", "drivers/net/bonding/bond_ipsec.c"
+FLAGS = r"\.flags(\s*=) XFRMDEV_OPS_F_LOWER_HANDLE \|\n\s*XFRMDEV_OPS_F_LAG_SHARED_STATE,"
+# Each promise is a member of the table.
+MEMBERS: Changes = {
+    NETDEVICE: [
+        ("	u32	flags;\n};\n#endif", "	bool	asks;\n	bool	shares;\n};\n#endif")
+    ],
+    BOND: [("(ops->flags & flags) == flags", "ops->asks && (!(flags & 2) || ops->shares)")],
+}
+
+
 @pytest.mark.parametrize(
-    ("promises", "outcome"),
+    ("changes", "promises", "outcome"),
     [
-        (
-            "XFRMDEV_OPS_F_LOWER_HANDLE |\n					  XFRMDEV_OPS_F_LAG_SHARED_STATE",
-            "right",
-        ),
-        ("XFRMDEV_OPS_F_LOWER_HANDLE", "not handed on"),
+        ({}, r".flags\1 XFRMDEV_OPS_F_LOWER_HANDLE | XFRMDEV_OPS_F_LAG_SHARED_STATE,", "right"),
+        ({}, r".flags\1 XFRMDEV_OPS_F_LOWER_HANDLE,", "not handed on"),
+        (MEMBERS, r".asks\1 true, .shares\1 true,", "right"),
+        (MEMBERS, r".asks\1 true, .shares\1 false,", "not handed on"),
+        (MEMBERS, r".asks\1 true,", "not handed on"),
     ],
 )
 def test_who_does_not_promise_to_share_gets_no_shared_state(
-    promises: str, outcome: str, tmp_path: Path
+    changes: Changes, promises: str, outcome: str, tmp_path: Path
 ) -> None:
-    tree = lay("shared", tmp_path / "linux")
-    ops = tree / "drivers/net/stoat/stoat_ipsec.c"
-    text = ops.read_text("utf-8")
-    both = "XFRMDEV_OPS_F_LOWER_HANDLE |\n					  XFRMDEV_OPS_F_LAG_SHARED_STATE"
-    assert both in text
-    ops.write_text(text.replace(both, promises), "utf-8")
+    tree = changed(lay("shared", tmp_path / "linux"), {**changes, STOAT: [(FLAGS, promises)]})
+    assert not any("gets" in one.reason for one in checked(tree).unknown)
     used = [one.name for one in topologies()]
     (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
     rows = dict(zip(used, map(str, judged.outcomes), strict=True))
@@ -697,3 +750,96 @@ def test_a_static_key_of_the_core_is_as_it_begins_or_either(
     assert [(f.type, f.path) for f in report.findings] == findings
     reasons = [u.reason for u in report.unknown if u.path == XFRM]
     assert [reason in one for one in reasons] == [True] * bool(reason)
+
+
+ENTRY = "const struct xfrm_dev_handle *"
+# Who asks gets a pointer to what holds the handle, or NULL; the core keeps the list.
+LISTED: Changes = {
+    XFRM: [
+        (r"unsigned long\n(xfrm_dev_state_lower)_handle", rf"{ENTRY}\n\1"),
+        (r"one->handle;\n\treturn 0", "one;\n	return NULL"),
+        (r"(lower_dev\)\n\t\treturn|\{\n\treturn) 0;", r"\1 NULL;"),
+    ],
+    OAK_TX: [
+        (r"sa = .*_handle\(", "one = xfrm_dev_state_lower("),
+        ("	struct oak_sa *sa;", f"	{ENTRY}one;"),
+        ("if (!sa)", "if (!one)"),
+        ("= sa->hw_index", "= ((struct oak_sa *)one->handle)->hw_index"),
+    ],
+}
+TESTED = "	if (!one)\n		return false;\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("", "", []),
+        (TESTED, "", ["UNCHECKED_LOWER_HANDLE"]),
+        ("(x, priv->netdev)", "(x, x->xso.dev)", ["OFFLOAD_DEV_ACCESS", "WRONG_LOWER_DEV"]),
+        ("	*sa_index", "	priv->last = one;\n	*sa_index", ["HANDLE_OUTLIVES_PACKET"]),
+    ],
+)
+def test_the_resolver_can_give_the_struct_that_holds_the_handle(
+    old: str, new: str, wanted: list[str], tmp_path: Path
+) -> None:
+    tree = changed(lay_fixture("handles-listed", tmp_path / "linux"), LISTED)
+    report = checked(changed(tree, {OAK_TX: [(old, new)]} if old else {}))
+    assert [(f.type, f.path) for f in report.findings] == [(one, OAK_TX) for one in wanted]
+    reasons = " ".join(one.reason for one in report.unknown if one.path == XFRM)
+    assert "finds the handle in a struct xfrm_dev_handle, apart from xso" in reasons
+
+
+# Where the state is, and under which handle, hangs on it.
+HUNG: Changes = {
+    XFRM: [
+        (
+            "struct xfrm_dev_offload {",
+            "struct xfrm_seat {\n	struct net_device	*dev;\n	unsigned long		handle;\n};\n\n"
+            "struct xfrm_dev_offload {",
+        ),
+        (
+            r"\tstruct net_device\t\*real_dev;\n\tunsigned long\t\toffload_handle;\n",
+            "	struct xfrm_seat __rcu	*seat;\n",
+        ),
+        ("	void __rcu		*upper_priv;\n", ""),
+        (
+            r"\tunsigned long handle = READ_ONCE.*\n.*real_dev\);\n",
+            "	struct xfrm_seat *seat = rcu_dereference(x->xso.seat);\n",
+        ),
+        (
+            "		return handle;\n\n	ops",
+            "		return seat ? seat->handle : 0;\n\n	ops",
+        ),
+        ("real == lower_dev ? handle : 0", "seat && seat->dev == lower_dev ? seat->handle : 0"),
+        (
+            "x->xso.offload_handle || rcu_access_pointer(x->xso.upper_priv)",
+            "rcu_access_pointer(x->xso.seat)",
+        ),
+    ],
+    NETDEVICE: [
+        (
+            r"(\(\*\w+_add\)\(struct net_device \*dev, struct xfrm_state \*x,)",
+            r"\1 unsigned long *handle,",
+        )
+    ],
+    OAK: [
+        ("x->xso.offload_handle", "*handle"),
+        (
+            r"(_add\w*\(struct net_device \*dev, struct xfrm_state \*x,)",
+            r"\1 unsigned long *handle,",
+        ),
+        ("xp->xdo.offload_handle", "0UL"),
+    ],
+}
+
+
+@pytest.mark.parametrize("direct", [False, True])
+def test_what_leads_to_the_handle_is_not_the_owners_own(direct: bool, tmp_path: Path) -> None:
+    tree = lay_fixture("rfc-converted", tmp_path / "linux")
+    read = (r"xfrm_dev_state_lower_handle\(.*\);", "rcu_dereference(x->xso.seat)->handle;")
+    report = checked(changed(tree, {**HUNG, **({OAK_TX: [read]} if direct else {})}))
+    types = [f.type for f in report.findings if f.path == OAK_TX]
+    assert types == ["DIRECT_OFFLOAD_HANDLE"] * direct
+    assert [f.path for f in report.findings if f.path.startswith(("include", "net/"))] == []
+    reasons = " ".join(one.reason for one in report.unknown if one.path == XFRM)
+    assert "seat leads to the handle, which lies in a struct xfrm_seat" in reasons

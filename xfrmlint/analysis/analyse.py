@@ -209,7 +209,7 @@ def _owners(
     """
     contract = reader.contract
     uppers = [one.table for one in drivers if one.role == "upper" and one.on_netdev]
-    if HANDLE not in contract.members:
+    if HANDLE not in contract.members or contract.apart:
         return (), (), []
     if not contract.present:
         uppers = [one for one in uppers if may_have_to_undo(reader, one)]
@@ -274,6 +274,12 @@ def _not_recognised(reader: Reader) -> Iterator[tuple[Where, str]]:
             f"no member of {contract.offload} was recognised as the one that holds the handle, nor "
             "one of a struct in it: no driver's reads of it are seen, and no owner's code is run",
         )
+    elif contract.apart:
+        yield (
+            contract.members[HANDLE].place,
+            f"{contract.member(HANDLE)} leads to the handle, which lies in a {contract.apart}: no "
+            "owner's code is run",
+        )
     if contract.present and PRIVATE not in contract.members:
         for one in unplaced(reader, contract):
             yield (
@@ -288,11 +294,12 @@ def _not_recognised(reader: Reader) -> Iterator[tuple[Where, str]]:
             "no flag by which a driver promises to ask the resolver was recognised: it can be "
             "named by promises.resolve under [contract]",
         )
-    if not contract.present and RESOLVE_ROLE in contract.slots:
+    told = contract.slot(RESOLVE_ROLE) or contract.promise(RESOLVE_ROLE)
+    if not contract.present and told:
         yield (
             Where(NETDEVICE),
-            f"there is a {contract.slot(RESOLVE_ROLE)}, and no resolver was recognised: it can be "
-            "named by core.resolver under [contract]",
+            f"there is a {told}, and no resolver was recognised: it can be named by core.resolver "
+            "under [contract]",
         )
 
 

@@ -83,6 +83,7 @@ class Reader:
         self.corpus = Corpus(tree, words, memo)
         self.outlines = Outlines(self.corpus)
         self.types = Types(self.corpus, self.outlines)
+        self.types.holder = contract.offload
         self.universe = Universe(self.corpus)
         self._found: dict[tuple[str, str], list[Occurrence]] = {}
         self._views: dict[tuple[str, int, int, tuple[str, ...]], list[View]] = {}

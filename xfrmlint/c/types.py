@@ -50,6 +50,8 @@ class Types:
     def __init__(self, corpus: Corpus, outlines: Outlines) -> None:
         self.corpus = corpus
         self.outlines = outlines
+        # The struct whose structs without a tag are called by it and by what they are there.
+        self.holder = ""
         self._fields: dict[tuple[str, str], tuple[Fields, str] | None] = {}
         self._variables: dict[str, Fields] = {}
         self._seen_macros: dict[tuple[str, str], Macro | None] = {}
@@ -81,6 +83,8 @@ class Types:
         if kind.node is not None or key not in self._fields:
             body = self._body(kind, path)
             found = (self._members(body[0]), body[1]) if body is not None else None
+            if found is not None and self.holder and kind.base == self.holder:
+                found = (_tagged(kind.base, found[0]), found[1])
             if kind.node is not None:
                 return found
             self._fields[key] = found
@@ -93,6 +97,10 @@ class Types:
             return None
         if kind.node is not None:
             return kind.node, path
+        outer, _, inner = tag.partition(".")
+        if inner:
+            within = self.fields_named(f"{word} {outer}", path).get(inner)
+            return self._body(within, path) if within is not None and within.node else None
         found = self.corpus.find(word, tag, path) if tag else None
         body = _first(self.corpus.snippet(found), "field_declaration_list") if found else None
         return (body, found.path) if body is not None and found is not None else None
@@ -508,6 +516,14 @@ class _Elsewhere(View):
     def place(self, offset: int) -> Place:
         """Return where the text stands for which this one is read."""
         return self._place
+
+
+def _tagged(struct: str, fields: Fields) -> Fields:
+    """Return the members of a struct, and those structs that have no tag with one of their own."""
+    return {
+        name: kind._replace(base=f"{struct}.{name}") if kind.base == "struct" else kind
+        for name, kind in fields.items()
+    }
 
 
 def written_type(written: Node) -> CType | None:

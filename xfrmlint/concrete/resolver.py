@@ -113,6 +113,10 @@ def compare(reader: Reader) -> Comparison:
     if not found:
         return _ABSENT
     source = found[0]
+    if reader.contract.apart:
+        reason = f"{source.name}() finds the handle in a {reader.contract.apart}, apart from xso"
+        at = _ABSENT._replace(path=source.path, line=source.line, verdict=Verdict.OUTSIDE)
+        return at._replace(reason=reason, reason_path=source.path, reason_line=source.line)
     asked = _Asked(source, sources)
     made = _in_worlds(asked)
     made = _against_reference(asked, made)

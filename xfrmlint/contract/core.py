@@ -50,6 +50,11 @@ _ZERO = re.compile(rb"[(\s]*0[uUlL]*[)\s]*")
 _OF_ROUTE = re.compile(
     rb"\bbool\s+(\w+)\s*\(\s*(?:const\s+)?struct\s+dst_entry\s*\*\s*\w+\s*\)\s*\{"
 )
+# A prototype of a state and a net_device.
+_STATE, _DEVICE = (
+    rb"\s*(?:const\s+)?struct\s+%s\s*\*\s*\w*\s*" % s for s in (b"xfrm_state", b"net_device")
+)
+_OF_BOTH = re.compile(rb"\b(\w+)\s*\((?:%s,%s|%s,%s)\)\s*;" % (_STATE, _DEVICE, _DEVICE, _STATE))
 _DEEPEST = 6
 
 
@@ -299,9 +304,10 @@ def core_of(
     data = reader.corpus.data(XFRM)
     asked_for = dict.fromkeys([*([given] if given else ()), *known])
     named = [name for name in asked_for if name.encode() in data]
+    declared = [] if RESOLVE in slots else [m.decode() for m in _OF_BOTH.findall(data)]
     found = list(bodies.of(XFRM, named))
-    if RESOLVE in slots or named:
-        found += _in_sources(reader, bodies, slots, named)
+    if RESOLVE in slots or named or declared:
+        found += _in_sources(reader, bodies, slots, [*named, *declared])
     if RESOLVE in slots and not any(_is_question(body, answer) for body in found):
         found += _in_other_headers(reader, bodies, slots[RESOLVE])
     own = [body for body in found if body.name == given]
@@ -409,7 +415,7 @@ def _resolver(
         or _asking_through(reader, bodies, calling, answer)
         or [one for one in calling if one in asking]
         or [one for one in found if one.name in known and one.view.node.type != "declaration"]
-        or ([one for one in asking if one.reads] if slot else [])
+        or ([one for one in asking if one.reads] if slot else _by_shape(reader, found))
     )
     # Of a function and its stub the one that does something.
     best.sort(key=lambda one: (not one.calls, not one.reads))
@@ -423,6 +429,29 @@ def _resolver(
         asked_for = Function(first.name, first.where, "function", first.takes, first.result)
         return asked_for, stub or _macro_stub(reader, first.name)
     return _macro(reader, slot, known) or _prototype(reader, known), None
+
+
+def _by_shape(reader: Reader, found: Sequence[Body]) -> list[Body]:
+    """Return what tells a device's handle from xso alone, where no owner is asked.
+
+    It returns the handle, or the struct of the core's that holds it. Of several nobody knows which.
+    """
+    data = reader.corpus.data(XFRM)
+    shown = [one for one in found if one.name.encode() in data and one.reads and _is_whole(one)]
+    telling = [
+        one
+        for one in shown
+        if one.view.result is not None
+        and (one.result in NUMBERS or is_entry(reader, one.view.result))
+    ]
+    return telling if len({one.name for one in telling}) == 1 else []
+
+
+def is_entry(reader: Reader, kind: CType) -> bool:
+    """Tell whether a pointer leads to a struct of the core's with a device and a number for it."""
+    inside = reader.types.fields_named(kind.base, XFRM).values() if kind.pointers == 1 else ()
+    devices = [one for one in inside if (one.base, one.pointers) == (DEVICE, 1)]
+    return bool(devices) and any(one.base in NUMBERS and not one.pointers for one in inside)
 
 
 def _is_whole(body: Body) -> bool:

@@ -1,7 +1,8 @@
 """Reads a tree's contract from its headers: by types and prototypes, and by what the core does.
 
 Names decide nothing here but what a role that no shape told is called by a known revision: a flag
-that stands apart from the struct, a resolver of which only a prototype is left.
+that stands apart from the struct, a resolver whose shape others have, or of which only a prototype
+is left.
 """
 
 import re
@@ -19,7 +20,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import below, node_text
 from xfrmlint.contract.answer import answers_of
-from xfrmlint.contract.core import Core, core_of
+from xfrmlint.contract.core import Core, core_of, is_entry
 from xfrmlint.contract.packets import packet_device
 from xfrmlint.contract.revisions import NO_NAMES, Names, known, nearest, revision_of
 from xfrmlint.contract.words import (
@@ -85,6 +86,7 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     names: what somebody says that things are called; those that the headers don't have are left
     out (see refuse_strange_names).
     """
+    reader.types.holder = f"struct {_tag(reader)}"
     slots = _slots(reader)
     roles = _named_otherwise(_roles(slots), {slot.name: slot for slot in slots}, names.slots)
     other = next(_resolves_elsewhere(reader), None) if RESOLVE not in roles else None
@@ -213,13 +215,16 @@ def _xso(reader: Reader) -> Fields:
     return reader.types.fields_named(f"struct {_tag(reader)}", XFRM)
 
 
-def _line_in(reader: Reader, found: Definition | None, name: str) -> Where:
-    """Return where a member is declared in a struct."""
+def _line_in(reader: Reader, found: Definition | None, name: str, inner: str = "") -> Where:
+    """Return where a member is declared in a struct. inner: in which one in it, that has no tag."""
     if found is None:
         return Where()
     unit = reader.corpus.unit(found.path)
     written = re.compile(rb"\b%s\s*(?:[;:,\[)])" % re.escape(name.encode()))
-    match = written.search(unit.text, found.start, found.end)
+    ends = re.compile(rb"\}\s*%s\s*;" % re.escape(inner.encode())) if inner else None
+    end = ends.search(unit.text, found.start, found.end) if ends is not None else None
+    start = unit.text.rfind(b"{", found.start, end.start()) if end is not None else found.start
+    match = written.search(unit.text, start, found.end)
     return Where(found.path, unit.line(match.start() if match else found.start))
 
 
@@ -234,7 +239,7 @@ def _parts(reader: Reader, fields: Fields) -> dict[str, str]:
     for name, kind in fields.items():
         word, _, tag = kind.base.partition(" ")
         if word == "struct" and tag and not kind.pointers:
-            defined = reader.corpus.find("struct", tag, XFRM)
+            defined = reader.corpus.find("struct", tag.partition(".")[0], XFRM)
             if defined is not None and defined.path == XFRM:
                 found.setdefault(kind.base, name)
     return found
@@ -248,9 +253,10 @@ def _typed(kind: CType) -> str:
 def _member(reader: Reader, name: str, kind: CType, struct: str = "") -> Member:
     """Return a member of xso, or of a struct in it. struct: that one's type."""
     tag = struct.split()[-1] if struct else _tag(reader)
+    tag, _, inner = tag.partition(".")
     found = reader.corpus.find("struct", tag, XFRM)
     made = Member(name, _typed(kind), struct=struct)
-    return made._replace(place=_line_in(reader, found, made.word))
+    return made._replace(place=_line_in(reader, found, made.word, inner))
 
 
 def _members(
@@ -277,6 +283,12 @@ def _members(
         told = [name for name in handles if core.answered[name]]
         private = [] if len(told) != 1 else [name for name in private if name not in told]
         handles = told if len(told) == 1 else []
+    elif not handles:
+        # What leads to the handle, if the core itself looks there: not the owner's own, then.
+        handles = [
+            name for name in private if core.answered[name] and is_entry(reader, fields[name])
+        ]
+        private = [name for name in private if name not in handles]
     # The first is the owner, unless the core says otherwise.
     devices.sort(key=lambda name: -core.owner[name])
     captured.sort(key=lambda name: -core.asked[name])

@@ -256,6 +256,21 @@ class Contract:
         return "unnamed"
 
     @property
+    def apart(self) -> str:
+        """The struct that holds a device's handle, where neither xso nor the owner's answer does.
+
+        The field leads there, or the resolver gives a pointer to it.
+        """
+        slot = self.slots.get(RESOLVE)
+        answer = slot.result if slot is not None else ""
+        field = self.members[HANDLE].type if HANDLE in self.members else ""
+        for one in (field, self.resolver.result if self.resolver is not None else ""):
+            struct = one.rstrip("* ")
+            if one.endswith("*") and struct.startswith("struct ") and struct != answer.rstrip("* "):
+                return struct
+        return ""
+
+    @property
     def offload(self) -> str:
         """The type of a state's xso."""
         return f"struct {self.state}"
@@ -478,7 +493,7 @@ class Contract:
         takes = [slot._replace(place=Where()) for slot in self.slots.values()]
         says = [(question, said.says) for question, said in self.core.items()]
         wrappers = [wrapper.name for wrapper in self.wrappers]
-        asked = (self.state_at, self.device_at, self.returns_handle, self.answer_at)
+        asked = (self.state_at, self.device_at, self.returns_handle, self.answer_at, self.apart)
         whole = (named, self.structs, takes, self.callbacks, wrappers, asked, says)
         return repr((self.revision, self.state, *whole))
 

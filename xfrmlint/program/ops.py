@@ -123,7 +123,7 @@ class _Finder:
         contract = self.reader.contract
         self.fields = contract.callbacks
         self.flag_name = contract.promise(promise)
-        self.flags_name = contract.flags.name if contract.flags is not None else ""
+        self.flags_name = contract.holder(promise)
         self.promised = Promised(graph, self.flag_name, self.flags_name)
 
     def read(self, path: str) -> None:
