@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xfrmlint.c.arguments import closing
-from xfrmlint.c.blanking import Blanked, Covered, blank, without_comments
-from xfrmlint.c.unit import parse
+from xfrmlint.c.blanking import Blanked, Covered, blank
+from xfrmlint.c.nodes import parse
+from xfrmlint.c.text import without_comments
 from xfrmlint.kernel.release import Release
 
 # What a kernel source is made of, the awkward pieces first.

@@ -5,7 +5,7 @@ import pytest
 from xfrmlint.c.arguments import Arguments
 from xfrmlint.c.blanking import blank
 from xfrmlint.c.dialect import plain
-from xfrmlint.c.unit import parse
+from xfrmlint.c.nodes import parse
 
 
 def squeezed(text: bytes) -> str:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.asked import report_on
 from tests.laid import EXAMPLE, lay_example
 from tests.trees import FOO, reader
-from xfrmlint.c import macros
-from xfrmlint.c.macros import Expansion, Macro, expand, in_force, macros_in, tokens, uses
+from xfrmlint.c import expansion
+from xfrmlint.c.expansion import Expansion, Macro, expand, tokens, uses
+from xfrmlint.c.macros import in_force, macros_in
 from xfrmlint.tree.folder import Folder
 
 COMPILER = shutil.which("gcc") or shutil.which("clang") or shutil.which("cc")
@@ -540,15 +541,15 @@ def test_what_an_expansion_looks_at_is_bounded(
     make: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []
-    take = macros._Left.take
+    take = expansion._Left.take
 
-    def counted(left: macros._Left, tokens: int) -> None:
+    def counted(left: expansion._Left, tokens: int) -> None:
         looked.append(tokens)
         take(left, tokens)
 
-    monkeypatch.setattr(macros._Left, "take", counted)
+    monkeypatch.setattr(expansion._Left, "take", counted)
     use = "L200" if make is chain else "G200(1)"
     found = expanded(make(200), use)
     assert found.cut
     assert words(found.text) == words(use.encode())
-    assert sum(looked[:-1]) <= macros._MOST_TOKENS
+    assert sum(looked[:-1]) <= expansion._MOST_TOKENS

@@ -15,7 +15,8 @@ from tests.whole.test_hostile import KIND, LINE, SOURCE
 from xfrmlint.analysis import analyse, parts
 from xfrmlint.analysis.part import Part, Plan, left_out_rows, shortened
 from xfrmlint.c.blanking import readable
-from xfrmlint.c.unit import errors_in, parse
+from xfrmlint.c.nodes import parse
+from xfrmlint.c.unit import errors_in
 from xfrmlint.check import check_tree
 from xfrmlint.clang.cache import Temporary
 from xfrmlint.cli import main

@@ -12,8 +12,8 @@ from tests.laid import EXAMPLE, lay, lay_example
 from tests.trees import Memory
 from tests.whole.test_hostile import SOURCE
 from xfrmlint.analysis.parts import plan
-from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.graph import Does, Step
+from xfrmlint.c.text import without_comments
 from xfrmlint.check import check_tree
 from xfrmlint.flow.onward import onward_steps
 from xfrmlint.git.overlay import laid

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from tree_sitter import Node
 
 from xfrmlint.c.integers import INT, Int, calculated, number, signed
+from xfrmlint.c.nodes import node_text
 
 # What is known of a node by itself (a name, a call, a cast) at some depth; None where that is
 # nothing, or up to arithmetic.
@@ -30,7 +31,7 @@ def _calculated(node: Node, known: Known, depth: int) -> Int | None:
         case "parenthesized_expression" if node.named_child_count == 1:
             return value_of(node.named_children[0], known, depth + 1)
         case "number_literal" | "char_literal":
-            return _literal((node.text or b"").decode("utf-8", "replace"))
+            return _literal(node_text(node))
         case "unary_expression" if sign is not None:
             inner = of("argument")
             return signed(sign.type, inner) if inner is not None else None

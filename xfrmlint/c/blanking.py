@@ -6,7 +6,7 @@ them are replaced by white space of the same length; newlines stay, so a line nu
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,22 +14,14 @@ from xfrmlint.c.arguments import Arguments
 from xfrmlint.c.conditionals import VERSIONED, known_in
 from xfrmlint.c.dialect import TYPEOF, plain
 from xfrmlint.c.features import Features, Named
+from xfrmlint.c.text import _COMMENT_OR_STRING, in_string, spaces, without_comments
 from xfrmlint.kernel.release import Release
 
-_COMMENT_OR_STRING = re.compile(
-    rb"""/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/)?|//(?:\\\r?\n|[^\n])*|"""
-    # No character is 1'000.
-    rb""""(?:\\.|[^"\\\n])*+"|'(?<![0-9a-fA-F]')(?:\\.|[^'\\\n])*'"""
-    # A quote behind a backslash begins nothing: else the end of each would be looked for.
-    rb"""|\\["']""",
-    re.S,
-)
 # Behind the end of a line: begun by a literal it is found ten times as fast.
 # A line that goes on with the one before, as a string's can, is none.
 _DIRECTIVE = re.compile(
     rb"\n(?<!\\\n)(?<!\\\r\n)[ \t]*+(?:#|%:)[ \t]*+(\w*+)([^\\\n]*+(?:\\(?:\r?\n)?[^\\\n]*+)*+)"
 )
-_BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 
 _ATTRIBUTE_WORDS = (
     "__user __rcu __iomem __percpu __kernel __force __safe __nocast __private __bitwise "
@@ -91,7 +83,6 @@ _NAMED_TYPE = re.compile(
     rb"[\s*]*$"
 )
 _WORD = re.compile(rb"\w")
-_LINE_END = re.compile(rb"([ \t\r]*)\n")
 _FAR = 4000
 _BRACKET = re.compile(rb"[{}()]")
 _OPENED_BY = {b"}": b"{", b")": b"("}
@@ -148,33 +139,6 @@ class Blanked(NamedTuple):
     features: tuple[tuple[str, Named], ...] = ()
 
 
-def spaces(text: bytes) -> bytes:
-    """Return white space of the same length with the same newlines."""
-    return text.translate(_BLANKS)
-
-
-def comments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the byte range of each comment; one that never ends goes to the end of the data."""
-    for match in _COMMENT_OR_STRING.finditer(data):
-        if data[match.start()] == ord("/"):
-            yield match.span()
-
-
-def without_comments(data: bytes) -> bytes:
-    """Return `data` with comments blanked; strings and character constants stay."""
-
-    def replace(match: re.Match[bytes]) -> bytes:
-        found = match.group()
-        if found[:1] != b"/":
-            return found
-        if b"\n" in found and in_directive(data, match.start()):
-            # The comment is one space: the directive goes on behind it.
-            return _LINE_END.sub(_joined, spaces(found))
-        return spaces(found)
-
-    return _COMMENT_OR_STRING.sub(replace, data)
-
-
 def _open_comment(data: bytes, text: bytes) -> int:
     """Return where a comment begins that the file's end cuts off, or -1."""
     at = data.rfind(b"/*")
@@ -182,24 +146,6 @@ def _open_comment(data: bytes, text: bytes) -> int:
         # In a string.
         at = data.rfind(b"/*", 0, at)
     return at if at >= 0 and data.find(b"*/", at + 2) < 0 else -1
-
-
-def _joined(match: re.Match[bytes]) -> bytes:
-    blanks = match.group(1)
-    return blanks[:-1] + b"\\\n" if blanks else b"\n"
-
-
-def in_directive(data: bytes, offset: int) -> bool:
-    """Tell whether an offset lies in a preprocessor's line."""
-    return data[logical_line(data, offset) : offset].lstrip()[:1] == b"#"
-
-
-def logical_line(data: bytes, offset: int) -> int:
-    """Return the start of the line (continuations joined) that holds an offset."""
-    start = data.rfind(b"\n", 0, offset) + 1
-    while start > 1 and data[max(0, start - 3) : start].rstrip(b"\r\n")[-1:] == b"\\":
-        start = data.rfind(b"\n", 0, start - 1) + 1
-    return start
 
 
 def blank(
@@ -313,13 +259,6 @@ def _blank_attributes(text: bytes, arguments: Arguments) -> bytes:
             out.append(text[at:])
             text = b"".join(out)
     return text
-
-
-def in_string(text: bytes, offset: int) -> bool:
-    """Tell whether an offset lies in a string literal, by what stands before it in its line."""
-    start = text.rfind(b"\n", 0, offset) + 1
-    before = text[start:offset]
-    return (before.count(b'"') - before.count(b'\\"')) % 2 == 1
 
 
 def _typeof(text: bytes, arguments: Arguments) -> bytes:

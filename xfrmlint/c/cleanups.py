@@ -15,10 +15,11 @@ from typing import NamedTuple
 from tree_sitter import Node, Query
 
 from xfrmlint.c.arguments import closing, split_arguments
-from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.expression import arguments_of
-from xfrmlint.c.unit import captured, declarator_name, language, node_text, parse
+from xfrmlint.c.nodes import captured, language, node_text, parse
+from xfrmlint.c.text import without_comments
+from xfrmlint.c.unit import declarator_name
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import guard_fails
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from xfrmlint.c.blanking import comments, without_comments
+from xfrmlint.c.text import comments, without_comments
 from xfrmlint.c.unit import Unit
 
 

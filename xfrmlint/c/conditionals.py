@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-import tree_sitter_c
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
 from xfrmlint.c.arithmetic import value_of
 from xfrmlint.c.integers import LLONG, ULLONG, Int, number, wrapped
+from xfrmlint.c.nodes import node_text, parse
 from xfrmlint.kernel.release import Release, kernel_version, version_macros
 
 # What asks for a name (`defined`, `IS_ENABLED`, ... or nothing where its value is wanted), the name
@@ -25,7 +25,6 @@ _ASKING = ("defined", "IS_ENABLED", "IS_BUILTIN", "IS_REACHABLE")
 _DEFINED = re.compile(r"\bdefined\s+(\w+)")
 _LONGEST = 40_000
 _LARGEST_NUMBER = 100_000
-_PARSER = Parser(Language(tree_sitter_c.language()))
 
 
 def known_in(release: Release | None) -> Known:
@@ -45,7 +44,7 @@ def truth(condition: str, known: Known) -> bool | None:
     """Tell whether the condition of an #if or #elif holds; None if that is open."""
     # What is written over several lines has a backslash in between, and `defined X` is no C.
     text = _DEFINED.sub(r"defined(\1)", condition.replace("\\", " "))
-    root = _PARSER.parse(f"int _ = {text};".encode()).root_node
+    root = parse(f"int _ = {text};".encode()).root_node
     if root.has_error or len(text) > _LONGEST or root.named_child_count != 1:
         return None
     declared = root.named_children[0].child_by_field_name("declarator")
@@ -56,15 +55,15 @@ def truth(condition: str, known: Known) -> bool | None:
 
 def _answer(known: Known, node: Node, depth: int) -> Int | None:
     """Return what a name, a question or a number in a condition is worth."""
-    names = [_text(one) for one in node.named_children]
+    names = [node_text(one) for one in node.named_children]
     found = None
     match node.type:
         case "number_literal":
             # Here all numbers are as wide as can be.
-            plain = number(_text(node))
+            plain = number(node_text(node))
             return plain and wrapped(plain.value, LLONG if plain.type.signed else ULLONG)
         case "identifier":
-            found = known("", _text(node))
+            found = known("", node_text(node))
         case "call_expression" if names[0] in _ASKING:
             found = known(names[0], names[1].strip("() "))
         case "call_expression" if names[0] == "KERNEL_VERSION":
@@ -73,7 +72,3 @@ def _answer(known: Known, node: Node, depth: int) -> Int | None:
             numbers = [v.value for v in values if v is not None and 0 <= v.value < _LARGEST_NUMBER]
             found = kernel_version(*numbers) if len(numbers) == len(values) == 3 else None
     return None if found is None else Int(found, LLONG)
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")

@@ -9,6 +9,7 @@ from tree_sitter import Node
 from xfrmlint.c.arguments import split_arguments
 from xfrmlint.c.arithmetic import value_of
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.expansion import Macro, expand
 from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.index import words
 from xfrmlint.c.integers import (
@@ -23,9 +24,9 @@ from xfrmlint.c.integers import (
     signed,
     wrapped,
 )
-from xfrmlint.c.macros import Macro, expand, named
+from xfrmlint.c.macros import named
+from xfrmlint.c.nodes import node_text, parse
 from xfrmlint.c.types import Types, written_type
-from xfrmlint.c.unit import node_text, parse
 
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 _TRUTHS = {"true": Int(1, INT), "false": Int(0, INT), "NULL": Int(0, ULONG)}

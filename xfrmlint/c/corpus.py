@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.beginnings import Beginnings, Settled
-from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.conditionals import VERSIONED
 from xfrmlint.c.definitions import definition_in, may_define
 from xfrmlint.c.index import has_word, words
+from xfrmlint.c.nodes import parse
 from xfrmlint.c.shape import Shapes, shapes_of
-from xfrmlint.c.unit import Unit, parse
+from xfrmlint.c.text import without_comments
+from xfrmlint.c.unit import Unit
 from xfrmlint.kernel.kbuild import Kbuild, Options
 from xfrmlint.kernel.places import COMMON, SHARED, is_core, vendor
 from xfrmlint.kernel.release import Release, release

@@ -4,7 +4,7 @@ from typing import NamedTuple, Optional
 
 from tree_sitter import Node
 
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.nodes import node_text
 
 
 class CType(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.dialect import AUTO
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.nodes import node_text
 from xfrmlint.kernel.functions import function_named
 
 _TRANSPARENT = ("parenthesized_expression", "cast_expression", "compound_statement")

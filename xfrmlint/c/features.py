@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from xfrmlint.c.conditionals import VERSIONED, Known, known_in, truth
+from xfrmlint.c.expansion import Macro, expand
 
 _NAMED = re.compile(r"\s*(?:#|%:)\s*(define|undef)\s+(\w+)(?:\(([^)]*)\))?(.*)", re.S)
 _FIRST = re.compile(r"\s*(\w+)")
@@ -127,9 +128,6 @@ class Features:
         return version in text or any(one.settled or version in one.body for one in found)
 
     def _expanded(self, text: str) -> str:
-        # Macros are read from files whose conditionals are read here.
-        from xfrmlint.c.macros import Macro, expand
-
         macros = {
             name: Macro(name, one.parameters, one.body.encode(), "", 0, 0)
             for name, one in self._within(text).items()

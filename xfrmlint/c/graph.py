@@ -15,7 +15,8 @@ from tree_sitter import Node, Query
 from xfrmlint.c.blanking import Branch
 from xfrmlint.c.cleanups import Cleanups, Scope
 from xfrmlint.c.dialect import COMPUTED, ONCE, RANGE
-from xfrmlint.c.unit import below, captured, language, node_text
+from xfrmlint.c.nodes import captured, language, node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 
 _ADDRESSES = Query(language(), '(pointer_expression "&" argument: (identifier) @of)')

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import readable
-from xfrmlint.c.macros import Macro, expand, named
+from xfrmlint.c.expansion import Macro, expand
+from xfrmlint.c.macros import named
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import Item, Unit, declarator_name, node_text
+from xfrmlint.c.unit import Item, Unit, declarator_name
 from xfrmlint.c.view import View
 
 _ROUNDS = 8

@@ -4,11 +4,9 @@ import operator
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    # A type is read from nodes of units, whose conditions are calculated with these.
-    from xfrmlint.c.ctype import CType
+from xfrmlint.c.ctype import CType
 
 
 class IntType(NamedTuple):
@@ -68,7 +66,7 @@ class Int(NamedTuple):
     type: IntType
 
 
-def integer(kind: "CType") -> IntType | None:
+def integer(kind: CType) -> IntType | None:
     """Return the integer type that a C type names, or None."""
     return None if kind.pointers else _called(kind.base)
 

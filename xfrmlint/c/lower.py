@@ -19,6 +19,7 @@ from xfrmlint.c.constants import Constants
 from xfrmlint.c.graph import Does, Graph, Step, left_for
 from xfrmlint.c.integers import BOOLS, COMPARISONS
 from xfrmlint.c.loops import loop_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reading import Syntax
 from xfrmlint.c.syntax import (
     UNEVALUATED,
@@ -49,7 +50,6 @@ from xfrmlint.c.syntax import (
     source_of,
     with_parts,
 )
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import Function, function_named
 

@@ -20,8 +20,8 @@ from xfrmlint.c.expression import (
     position_in,
     without_casts,
 )
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 

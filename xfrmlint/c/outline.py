@@ -17,11 +17,14 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import LOOP, in_string, is_loop, readable
+from xfrmlint.c.blanking import LOOP, is_loop, readable
 from xfrmlint.c.corpus import Corpus
+from xfrmlint.c.expansion import TOO_MUCH, Expansion, Macro, Piece, expand_all
 from xfrmlint.c.index import words
-from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, in_force, kernels_own
+from xfrmlint.c.macros import in_force, kernels_own
+from xfrmlint.c.nodes import parse
 from xfrmlint.c.templates import lists
+from xfrmlint.c.text import in_string
 from xfrmlint.c.unit import (
     Item,
     Place,
@@ -30,7 +33,6 @@ from xfrmlint.c.unit import (
     errors_in,
     is_same,
     outline,
-    parse,
     top_nodes,
 )
 

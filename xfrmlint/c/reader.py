@@ -7,14 +7,16 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import LOOP, is_loop, without_comments
+from xfrmlint.c.blanking import LOOP, is_loop
 from xfrmlint.c.corpus import Corpus, Memo
 from xfrmlint.c.definitions import definition_in
+from xfrmlint.c.expansion import Macro
 from xfrmlint.c.index import has_word, words
-from xfrmlint.c.macros import Macro, Macros, in_force
+from xfrmlint.c.macros import Macros, in_force
 from xfrmlint.c.modules import Universe
 from xfrmlint.c.outline import Outlines
 from xfrmlint.c.templates import Setting, is_template, settings
+from xfrmlint.c.text import without_comments
 from xfrmlint.c.types import Types
 from xfrmlint.c.unit import Item
 from xfrmlint.c.view import View, views

@@ -10,6 +10,7 @@ from xfrmlint.c.dialect import AUTO
 from xfrmlint.c.expression import arguments_of
 from xfrmlint.c.graph import Does, Graph, Step, graph_of
 from xfrmlint.c.integers import BOOLS, IntType
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.syntax import (
     UNEVALUATED,
     Address,
@@ -40,7 +41,7 @@ from xfrmlint.c.syntax import (
     pointed,
 )
 from xfrmlint.c.types import written_type
-from xfrmlint.c.unit import declarator_name, node_text
+from xfrmlint.c.unit import declarator_name
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import Function, function_named
 

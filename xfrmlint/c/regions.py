@@ -3,8 +3,8 @@
 import re
 from typing import NamedTuple
 
-from xfrmlint.c.blanking import in_directive, logical_line
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.text import in_directive, logical_line
 from xfrmlint.c.unit import Item, declarator_name
 
 _DEFINE = re.compile(rb"[ \t]*#[ \t]*define[ \t]+(\w+)")

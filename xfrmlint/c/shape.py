@@ -7,7 +7,8 @@ tell that from its use. What is an expression, or do { } while (0), is a call wh
 import re
 from typing import NamedTuple
 
-from xfrmlint.c.blanking import readable, without_comments
+from xfrmlint.c.blanking import readable
+from xfrmlint.c.text import without_comments
 
 # Numbers, masks and shifts, as most defines of a driver are, are passed over by the search itself.
 _DEFINE = re.compile(

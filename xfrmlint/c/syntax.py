@@ -16,7 +16,7 @@ from tree_sitter import Node
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.graph import Graph
 from xfrmlint.c.integers import IntType
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.nodes import node_text
 
 UNEVALUATED = "an operand that is not evaluated"
 

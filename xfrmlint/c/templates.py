@@ -13,7 +13,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 
 from xfrmlint.c.corpus import Corpus
-from xfrmlint.c.macros import Macro, in_force, named
+from xfrmlint.c.expansion import Macro
+from xfrmlint.c.macros import in_force, named
 
 _NAME = re.compile(rb"[A-Za-z_]\w*")
 _INCLUDED = re.compile(rb"[ \t]*#[ \t]*include[ \t]*(?:([<\"])([^>\"\n]+)[>\"]|(\w+))")

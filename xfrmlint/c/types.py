@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from tree_sitter import Node
 
 from xfrmlint.c.arguments import closing
-from xfrmlint.c.blanking import in_directive
 from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.ctype import (
     INT,
@@ -22,10 +21,13 @@ from xfrmlint.c.ctype import (
     type_of_specifier,
 )
 from xfrmlint.c.dialect import AUTO, GROUP, TYPEOF, without_type_arguments
+from xfrmlint.c.expansion import Macro, expand
 from xfrmlint.c.expression import arguments_of, around, callees, is_choice
-from xfrmlint.c.macros import Macro, expand, kernels_making, named
+from xfrmlint.c.macros import kernels_making, named
+from xfrmlint.c.nodes import node_text, parse
 from xfrmlint.c.outline import Outlines
-from xfrmlint.c.unit import Place, below, node_text, parse
+from xfrmlint.c.text import in_directive
+from xfrmlint.c.unit import Place, below
 from xfrmlint.c.view import Local, View, locals_in
 from xfrmlint.kernel.functions import Operand, function_named
 

@@ -3,14 +3,14 @@
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from typing import NamedTuple
 
-import tree_sitter_c
-from tree_sitter import Language, Node, Parser, Query, QueryCursor, Range, Tree
+from tree_sitter import Node, Parser, Range, Tree
 
 from xfrmlint.c.blanking import Blanked, Branch, blank
 from xfrmlint.c.features import Named
+from xfrmlint.c.nodes import language, node_text, parse
 from xfrmlint.kernel.release import Release
 from xfrmlint.tree.lines import line_text
 
@@ -22,8 +22,6 @@ _END = re.compile(
     rb"(?:[A-Za-z_]\w*[\s*]+[A-Za-z_]|[A-Z][A-Z0-9_]+[ \t]*\()",
     re.M,
 )
-# The first digit of an argument that a macro makes a name of: 10000baseT_Full. It is read as one.
-_NO_NUMBER = re.compile(rb"(?<=[(,\s])(?!0[xXbB])\d(?=\d*[a-df-km-tv-zA-DF-KM-TV-Z_]\w*\s*[,)])")
 
 
 class Item(NamedTuple):
@@ -47,28 +45,6 @@ class Place(NamedTuple):
     path: str
     line: int
     column: int
-
-
-@cache
-def language() -> Language:
-    """Return tree-sitter's C."""
-    return Language(tree_sitter_c.language())
-
-
-def parse(text: bytes) -> Tree:
-    """Parse C text; errors become nodes of the tree."""
-    parser = Parser(language())
-    tree = parser.parse(text)
-    # To look for them in each text would cost more.
-    named = _NO_NUMBER.sub(b"_", text) if tree.root_node.has_error else text
-    return tree if named == text else parser.parse(named)
-
-
-def captured(query: Query, node: Node, name: str) -> list[Node]:
-    """Return what a query captures under a name, as it stands in the text."""
-    # The binding's own order is that of addresses, another one in every run.
-    found = QueryCursor(query).captures(node).get(name, [])
-    return sorted(found, key=lambda one: (one.start_byte, -one.end_byte))
 
 
 class Unit:
@@ -289,11 +265,6 @@ def declarator_name(node: Node | None) -> Node | None:
             )
         node = inner
     return None
-
-
-def node_text(node: Node) -> str:
-    """Return a node's text; undecodable bytes replaced."""
-    return (node.text or b"").decode("utf-8", "replace")
 
 
 _WRAPPERS = {"ERROR", "linkage_specification", "declaration_list", "translation_unit"}

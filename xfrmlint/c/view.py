@@ -10,21 +10,12 @@ from tree_sitter import Node, Query
 from xfrmlint.c.blanking import readable
 from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.ctype import CType, Declared, declarators, declared, specified
+from xfrmlint.c.expansion import TOO_MUCH, Expansion, Macro, Piece, expand_all, uses
 from xfrmlint.c.expression import around
 from xfrmlint.c.index import words
-from xfrmlint.c.macros import TOO_MUCH, Expansion, Macro, Piece, expand_all, uses
 from xfrmlint.c.nesting import DEEPEST, SMALL, leaves_at
-from xfrmlint.c.unit import (
-    Item,
-    Place,
-    below,
-    captured,
-    declarator_name,
-    language,
-    node_text,
-    outline,
-    parse,
-)
+from xfrmlint.c.nodes import captured, language, node_text, parse
+from xfrmlint.c.unit import Item, Place, below, declarator_name, outline
 from xfrmlint.contract.words import OPS, XSO
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from xfrmlint.c.blanking import without_comments
+from xfrmlint.c.text import without_comments
 from xfrmlint.change.broken import block_around, block_name, closing_lines
 from xfrmlint.change.step import Step, place_now
 from xfrmlint.contract.words import MARK, WORDS

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from xfrmlint.c.blanking import without_comments
+from xfrmlint.c.text import without_comments
 from xfrmlint.clang import kinds
 from xfrmlint.clang.library import (
     ADDRESS,

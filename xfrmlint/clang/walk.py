@@ -3,8 +3,8 @@
 import re
 from collections.abc import Collection, Mapping
 
-from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.regions import Region, mentions
+from xfrmlint.c.text import without_comments
 from xfrmlint.clang import kinds
 from xfrmlint.clang.library import (
     ASSIGN,

@@ -228,7 +228,7 @@ def lines_of(tree: "Folder") -> "Callable[[str, int], str]":
     """Return what gives the code on a line of a tree's file; nothing of one that can't be read."""
     from functools import cache
 
-    from xfrmlint.c.blanking import without_comments
+    from xfrmlint.c.text import without_comments
     from xfrmlint.tree import Unreadable
     from xfrmlint.tree.lines import line_text
 

@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import LOOP
-from xfrmlint.c.macros import Macro, expand, macros_in
+from xfrmlint.c.expansion import Macro, expand
+from xfrmlint.c.macros import macros_in
 from xfrmlint.c.reader import Reader
 from xfrmlint.contract.words import ADD, DELETE, FREE
 

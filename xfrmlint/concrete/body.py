@@ -11,6 +11,7 @@ from xfrmlint.c.expression import around, called_by
 from xfrmlint.c.graph import Does, graph_of
 from xfrmlint.c.loops import arguments_of, head_of
 from xfrmlint.c.lower import Instruction, Lowered
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.syntax import (
     Assignment,
     Binary,
@@ -23,7 +24,6 @@ from xfrmlint.c.syntax import (
     Update,
     inside,
 )
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import Local
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.primitives import reads_once

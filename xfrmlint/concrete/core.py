@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from xfrmlint.c.configuration import OFF, ON, OPTION
 from xfrmlint.c.integers import INT, Int
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.concrete.choices import MOST_RUNS, Settled, choices
 from xfrmlint.concrete.cores import core_definitions

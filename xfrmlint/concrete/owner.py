@@ -6,10 +6,10 @@ from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import integer
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.text import without_comments
 from xfrmlint.c.view import View
 from xfrmlint.concrete.bodies import Bodies, owners_files, reached, reaching
 from xfrmlint.concrete.names import Source, parameters

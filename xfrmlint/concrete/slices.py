@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import spaces
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.text import spaces
 from xfrmlint.concrete.bodies import CALLED, Bodies, OwnMacros, bodies_of, reached
 from xfrmlint.concrete.primitives import changes_world, is_given, stores_nothing
 from xfrmlint.contract.words import DEVICE, OPS, PACKET, STATE, XFRM, XSO

@@ -8,14 +8,17 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.blanking import blank, spaces
+from xfrmlint.c.blanking import blank
 from xfrmlint.c.configuration import ALL_ON, Configuration, branch_truth, compiled
 from xfrmlint.c.corpus import stands_in
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.expansion import TOO_MUCH, Macro, expand
 from xfrmlint.c.integers import integer
-from xfrmlint.c.macros import TOO_MUCH, Macro, expand, macros_in
+from xfrmlint.c.macros import macros_in
+from xfrmlint.c.nodes import node_text, parse
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import Item, Unit, below, node_text, outline, parse
+from xfrmlint.c.text import spaces
+from xfrmlint.c.unit import Item, Unit, below, outline
 from xfrmlint.c.view import View
 from xfrmlint.concrete.body import Body
 from xfrmlint.concrete.names import Source

@@ -11,9 +11,9 @@ from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import arguments_of, around, called_by, given_to, without_casts
 from xfrmlint.c.index import words
 from xfrmlint.c.integers import INT, Int
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.concrete.names import Declared
 from xfrmlint.concrete.slices import Slices

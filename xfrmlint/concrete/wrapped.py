@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from xfrmlint.c.arguments import split_arguments
-from xfrmlint.c.macros import Macro
+from xfrmlint.c.expansion import Macro
 from xfrmlint.c.syntax import Address, Expression, Member, Name
 
 _BODY = re.compile(rb"\s*+(\w*for_?each\w*)\s*+\(")

@@ -12,8 +12,9 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare, called_by, without_casts
 from xfrmlint.c.jumps import conditions_to
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import (
     BOOLEANS,

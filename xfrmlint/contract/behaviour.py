@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.answer import answers_of
 from xfrmlint.contract.core import Bodies, Body, Call, bodies_in, callers

@@ -14,11 +14,13 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.expansion import Macro
 from xfrmlint.c.expression import arguments_of, bare, called_by
-from xfrmlint.c.macros import Macro, macros_in
+from xfrmlint.c.macros import macros_in
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import (
     ADD,

@@ -17,8 +17,9 @@ from tree_sitter import Node
 from xfrmlint.c.expression import arguments_of, around, bare, call_of, given_to
 from xfrmlint.c.graph import Does, graph_of
 from xfrmlint.c.jumps import conditions_to
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.contract.core import SOURCES, Body, Call, bodies_in
 from xfrmlint.contract.words import NO, PACKET, UNKNOWN, XFRM, XMIT, YES, Contract, Said, Where

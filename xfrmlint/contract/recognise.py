@@ -16,9 +16,10 @@ from xfrmlint.c.constants import Constants
 from xfrmlint.c.corpus import Definition
 from xfrmlint.c.ctype import CType, declarators, declared, specified
 from xfrmlint.c.macros import macros_in
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.unit import below
 from xfrmlint.contract.answer import answers_of
 from xfrmlint.contract.core import Core, core_of, is_entry
 from xfrmlint.contract.packets import packet_device

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from tree_sitter import Node
 
 from xfrmlint.c.expression import assigned_in
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DEVICE, HANDLE, NETDEV_OPS
 from xfrmlint.convert.devices import TRANSMITS

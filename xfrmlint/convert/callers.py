@@ -32,7 +32,8 @@ from tree_sitter import Node
 from xfrmlint.c.expression import around, assigned_in, called_by
 from xfrmlint.c.index import has_word, words
 from xfrmlint.c.jumps import conditions_to
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.ends import End, end_of

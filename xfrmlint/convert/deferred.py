@@ -17,7 +17,8 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, assigned_in, called_by
 from xfrmlint.c.jumps import JUMPS
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DELETE, FREE
 from xfrmlint.convert.edits import Edit

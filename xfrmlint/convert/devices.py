@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import assigned_in
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import Local, View
 from xfrmlint.contract.words import DEVICE, PACKET
 from xfrmlint.kernel.structs import OWN_MEMBERS

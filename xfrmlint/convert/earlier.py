@@ -29,8 +29,9 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import LOOPS, above, arguments_of, around, assigned_in, called_by
 from xfrmlint.c.jumps import LEAVING
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.edits import Refused

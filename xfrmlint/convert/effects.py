@@ -18,11 +18,12 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expansion import Macro
 from xfrmlint.c.expression import arguments_of, bare, called_by, without_casts
 from xfrmlint.c.header import declared_function, declared_macros, expanded_text
-from xfrmlint.c.macros import Macro
+from xfrmlint.c.nodes import node_text, parse
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import below, node_text, parse
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.kernel.functions import effect_named, function_named

@@ -12,7 +12,8 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, assigned_in, bare
 from xfrmlint.c.jumps import LEAVING
-from xfrmlint.c.unit import Place, below, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import Place, below
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.effects import ENDS, Effects, is_own, packets_in

@@ -12,8 +12,9 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, assigned_in, called_by, outermost, without_casts
 from xfrmlint.c.jumps import LEAVING, last_in
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import below, declarator_name, node_text
+from xfrmlint.c.unit import below, declarator_name
 from xfrmlint.c.view import View
 from xfrmlint.convert.effects import Effects, packets_in
 from xfrmlint.convert.written import statement_of, without_parentheses

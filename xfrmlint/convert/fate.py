@@ -18,7 +18,8 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, assigned_in, outermost
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import PACKET, Contract
 from xfrmlint.convert.edits import Edit

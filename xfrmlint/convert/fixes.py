@@ -12,7 +12,7 @@ from typing import NamedTuple
 from xfrmlint.analysis.analyse import Analysis, analyse
 from xfrmlint.analysis.tabulate import Analysed
 from xfrmlint.c.expression import arguments_of, called_by
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.nodes import node_text
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.convert.edits import Edit, Refused, files_of
 from xfrmlint.convert.exits import following, variable_of

@@ -15,7 +15,8 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.index import has_word, words
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit

@@ -20,7 +20,8 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import assigned_in
 from xfrmlint.c.jumps import is_sure
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.ends import End, is_busy

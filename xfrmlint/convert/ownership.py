@@ -5,7 +5,8 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import around, assigned_in, called_by, given_to, outermost
-from xfrmlint.c.unit import below, declarator_name, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below, declarator_name
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit

@@ -8,8 +8,8 @@ from typing import NamedTuple, TypeVar
 
 from xfrmlint.analysis.analyse import Analysis
 from xfrmlint.analysis.tabulate import Analysed
-from xfrmlint.c.macros import Macro
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.expansion import Macro
+from xfrmlint.c.nodes import node_text
 from xfrmlint.contract.words import HANDLE, OWNER, PINNED
 from xfrmlint.convert.against import misplaced, zero_handles
 from xfrmlint.convert.deferred import Deferred, deferred

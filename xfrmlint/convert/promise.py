@@ -10,8 +10,9 @@ from typing import NoReturn
 
 from tree_sitter import Node
 
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.unit import below
 from xfrmlint.contract.words import RESOLVE, Contract
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.layout import columns, line_start

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import around, outermost
-from xfrmlint.c.unit import below, declarator_name, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below, declarator_name
 from xfrmlint.convert.earlier import (
     Earlier,
     Spot,

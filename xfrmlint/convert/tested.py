@@ -10,7 +10,8 @@ Where it has done nothing yet, and has none to end a packet, by one that each dr
 from tree_sitter import Node
 
 from xfrmlint.c.expression import around, assigned_in
-from xfrmlint.c.unit import below, declarator_name, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below, declarator_name
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DEVICE
 from xfrmlint.convert.callers import tests_in_callers, told_by_result

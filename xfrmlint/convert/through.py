@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from xfrmlint.c.expansion import Macro
 from xfrmlint.c.expression import arguments_of, called_by
 from xfrmlint.c.header import declared_macros
 from xfrmlint.c.index import words
-from xfrmlint.c.macros import Macro, macros_in
-from xfrmlint.c.unit import below, node_text, parse
+from xfrmlint.c.macros import macros_in
+from xfrmlint.c.nodes import node_text, parse
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import OFFLOAD_OK, XMIT, XSO
 from xfrmlint.convert.edits import Edit

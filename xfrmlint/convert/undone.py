@@ -21,7 +21,8 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import LOOPS, above, arguments_of, around, bare, called_by
 from xfrmlint.c.jumps import LEAVING, block_of, branches_beside, last_statement
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import PACKET
 from xfrmlint.convert.effects import (

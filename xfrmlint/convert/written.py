@@ -6,8 +6,9 @@ from typing import NamedTuple, NoReturn
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, around, assigned_in, bare, called_by, given_to
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import Place, below, declarator_name, node_text
+from xfrmlint.c.unit import Place, below, declarator_name
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
 from xfrmlint.convert.edits import Edit, Reason, Refused

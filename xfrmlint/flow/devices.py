@@ -7,9 +7,9 @@ from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import bare, called_by, destination, given_to
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.syntax import Expression, Index, Member, bared
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.events import Device

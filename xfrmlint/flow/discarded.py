@@ -3,7 +3,8 @@
 from tree_sitter import Node
 
 from xfrmlint.c.expression import Goes, destination
-from xfrmlint.c.unit import Place, captured
+from xfrmlint.c.nodes import captured
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import CType
+from xfrmlint.c.expansion import Macro
 from xfrmlint.c.integers import INT, Int, IntType
-from xfrmlint.c.macros import Macro
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract.words import HANDLE, XFRM, XSO
 from xfrmlint.flow.devices import Members

@@ -7,6 +7,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import around, bare
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reading import Syntax
 from xfrmlint.c.syntax import (
     Assignment,
@@ -19,7 +20,6 @@ from xfrmlint.c.syntax import (
     inside,
     member_of,
 )
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.driver import Driver

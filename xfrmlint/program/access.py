@@ -18,8 +18,9 @@ from xfrmlint.c.expression import (
     without_casts,
 )
 from xfrmlint.c.mention import unevaluated, use_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract import words
 from xfrmlint.contract.words import HANDLE, XDO, XSO

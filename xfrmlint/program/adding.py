@@ -7,8 +7,8 @@ from tree_sitter import Node, Query
 
 from xfrmlint.c.expression import LOOPS, around, called
 from xfrmlint.c.jumps import conditions_to
+from xfrmlint.c.nodes import captured, language, node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import captured, language, node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import ADD, XSO
 from xfrmlint.kernel.functions import function_named

@@ -11,8 +11,8 @@ from tree_sitter import Node
 from xfrmlint.c.expression import bare, called_by
 from xfrmlint.c.header import declared_function, declared_macros
 from xfrmlint.c.mention import slot_of
+from xfrmlint.c.nodes import node_text, parse
 from xfrmlint.c.reader import Occurrence
-from xfrmlint.c.unit import node_text, parse
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.kernel.places import is_core

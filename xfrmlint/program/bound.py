@@ -12,7 +12,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import arguments_of
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.view import View
 from xfrmlint.program.allocation import flags_of, is_flag
 from xfrmlint.program.branches import LITERALS, Bound, Where, chosen, value_of

@@ -18,7 +18,7 @@ from xfrmlint.c.arithmetic import either
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.integers import INT, Int, calculated, number, signed
 from xfrmlint.c.jumps import JUMPS, LEAVING, last_in, last_statement
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 

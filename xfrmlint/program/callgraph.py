@@ -21,8 +21,9 @@ from xfrmlint.c.mention import (
     use_beside,
     use_of,
 )
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Occurrence, Reader
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import XFRM
 from xfrmlint.kernel.doors import (

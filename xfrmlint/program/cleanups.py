@@ -9,9 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from xfrmlint.c.blanking import Covered, without_comments
+from xfrmlint.c.blanking import Covered
 from xfrmlint.c.cleanups import OF_A_CLASS
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.text import without_comments
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 

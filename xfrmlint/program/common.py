@@ -25,7 +25,8 @@ from xfrmlint.c.expression import (
     called_by,
     without_casts,
 )
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import NETDEV_OPS
 from xfrmlint.kernel import structs

@@ -8,7 +8,8 @@ from tree_sitter import Node
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import called, without_casts
 from xfrmlint.c.jumps import conditions_to
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.branches import Where, truth

@@ -15,7 +15,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare, given_to
 from xfrmlint.c.mention import Slot, slot_of
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.doors import DATAPATH
 from xfrmlint.program.callgraph import CallGraph

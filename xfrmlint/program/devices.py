@@ -15,9 +15,10 @@ from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, bare, call_of, called_by, given_to, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import Use, slot_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reading import Syntax
 from xfrmlint.c.syntax import root_of
-from xfrmlint.c.unit import Place, below, node_text
+from xfrmlint.c.unit import Place, below
 from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract import words
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED

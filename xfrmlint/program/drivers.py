@@ -8,8 +8,8 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare, call_of, without_casts
 from xfrmlint.c.mention import Slot, slot_of, use_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Words
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS, STATE
 from xfrmlint.program.access import Accesses

@@ -15,6 +15,7 @@ from tree_sitter import Node
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import LOOPS, around, bare
 from xfrmlint.c.jumps import Condition, conditions_to
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.reading import Syntax
 from xfrmlint.c.syntax import (
@@ -31,7 +32,7 @@ from xfrmlint.c.syntax import (
     root_of,
     source_of,
 )
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.program.privates import Privates
 from xfrmlint.valueflow.forms import Forms, Passed

@@ -14,7 +14,8 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, without_casts
 from xfrmlint.c.jumps import conditions_to
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import OWNER, PINNED
 from xfrmlint.kernel.doors import CONTROL, offloads_flows

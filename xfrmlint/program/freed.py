@@ -18,7 +18,8 @@ from xfrmlint.c.cleanups import Cleanups
 from xfrmlint.c.expression import LOOPS, arguments_of, around, called, met_by, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import Slot, slot_of
-from xfrmlint.c.unit import Place, captured, node_text
+from xfrmlint.c.nodes import captured, node_text
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DELETE, HANDLE, STATE
 from xfrmlint.kernel.doors import CONTROL, DATAPATH

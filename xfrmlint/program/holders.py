@@ -6,8 +6,8 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import bare
 from xfrmlint.c.mention import Slot, Use, slot_of, use_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.valueflow.forms import Passed
 from xfrmlint.valueflow.uses import Step, Uses

@@ -16,7 +16,8 @@ from tree_sitter import Node
 from xfrmlint.c.expression import LOOPS, arguments_of, around, bare, called, without_casts
 from xfrmlint.c.jumps import LEAVING, conditions_to
 from xfrmlint.c.mention import slot_of
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.ofstate import FIRST, Given, Is, OfState, given_to, holder_of

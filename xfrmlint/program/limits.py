@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from tree_sitter import Node
 
 from xfrmlint.c.arguments import closing, split_arguments
-from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.constants import Constants
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.text import without_comments
 from xfrmlint.c.view import View
 
 _KNOWN = {"xa_limit_32b": 0, "xa_limit_31b": 0, "xa_limit_16b": 0}

@@ -15,8 +15,9 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare, call_of
 from xfrmlint.c.mention import slot_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import DEVICE
 from xfrmlint.kernel.functions import function_named

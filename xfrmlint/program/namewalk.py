@@ -16,12 +16,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from xfrmlint.c.arguments import closing
-from xfrmlint.c.blanking import without_comments
 from xfrmlint.c.cleanups import OF_A_CLASS, Class, classes_for
 from xfrmlint.c.header import declared_function
 from xfrmlint.c.index import words
 from xfrmlint.c.macros import named
 from xfrmlint.c.reader import Reader
+from xfrmlint.c.text import without_comments
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import STATE

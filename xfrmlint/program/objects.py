@@ -15,8 +15,9 @@ from xfrmlint.c.constants import Constants
 from xfrmlint.c.ctype import INT, declared, specified
 from xfrmlint.c.expression import above, bare, called_by, outward, position_in
 from xfrmlint.c.mention import slot_of, use_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.program.callgraph import CallGraph

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, call_of
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import NETDEV_OPS
 from xfrmlint.kernel import structs

@@ -17,7 +17,8 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import LOOPS, arguments_of, around, called, without_casts
-from xfrmlint.c.unit import below, node_text
+from xfrmlint.c.nodes import node_text
+from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import STATE
 from xfrmlint.kernel.doors import DATAPATH

@@ -10,8 +10,9 @@ from tree_sitter import Node
 from xfrmlint.c.ctype import declarators
 from xfrmlint.c.expression import arguments_of, around, bare, called_by
 from xfrmlint.c.mention import Slot, Use, slot_of, use_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader, Words
-from xfrmlint.c.unit import Place, below, declarator_name, node_text
+from xfrmlint.c.unit import Place, below, declarator_name
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DEVICE, OPS, RESOLVE, SHARE
 from xfrmlint.kernel.functions import function_named

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from tree_sitter import Node, Query
 
 from xfrmlint.c.cleanups import Cleanups
+from xfrmlint.c.expansion import Macro
 from xfrmlint.c.expression import arguments_of, called
 from xfrmlint.c.header import declared_function, declared_macros, expanded_text
-from xfrmlint.c.macros import Macro
-from xfrmlint.c.unit import captured, language, node_text, parse
+from xfrmlint.c.nodes import captured, language, node_text, parse
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.kernel.places import is_core

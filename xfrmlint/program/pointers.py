@@ -3,7 +3,7 @@
 from tree_sitter import Node
 
 from xfrmlint.c.expression import bare, called
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.valueflow.sources import Tracer

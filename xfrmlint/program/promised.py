@@ -17,7 +17,7 @@ from tree_sitter import Node
 from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import bare, called_by
 from xfrmlint.c.mention import slot_of
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DEVICE, NETDEV_OPS, OPS
 from xfrmlint.program.callgraph import CallGraph

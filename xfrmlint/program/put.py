@@ -11,7 +11,7 @@ sets F in `set_bits(&ops->flags, F);`, as `ops->flags |= F;` does.
 from tree_sitter import Node
 
 from xfrmlint.c.expression import Given, arguments_of, around, bare, given_to, outermost
-from xfrmlint.c.unit import node_text
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.view import View
 from xfrmlint.valueflow.forms import Forms, Value
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 from tree_sitter import Node, Query
 
 from xfrmlint.c.expression import Given, bare, given_to
+from xfrmlint.c.nodes import captured, language, node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import captured, language, node_text
 from xfrmlint.c.view import View
 
 _RETURNS = Query(language(), "(return_statement) @return")

@@ -8,12 +8,13 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.ctype import declarators, declared, specified
+from xfrmlint.c.expansion import Macro
 from xfrmlint.c.expression import around
 from xfrmlint.c.index import words
-from xfrmlint.c.macros import Macro
 from xfrmlint.c.mention import unevaluated, use_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader, Words
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import (
     ADD,

@@ -13,10 +13,12 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.arguments import closing
-from xfrmlint.c.blanking import Covered, without_comments
+from xfrmlint.c.blanking import Covered
 from xfrmlint.c.cleanups import classes_in
 from xfrmlint.c.expression import called, met_by
-from xfrmlint.c.unit import Place, captured, node_text
+from xfrmlint.c.nodes import captured, node_text
+from xfrmlint.c.text import without_comments
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import ADD, HANDLE, RESOLVE
 from xfrmlint.kernel.doors import DATAPATH

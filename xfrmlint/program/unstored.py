@@ -18,7 +18,8 @@ from tree_sitter import Node
 from xfrmlint.c.expression import arguments_of, bare, called
 from xfrmlint.c.graph import Does, Graph, graph_of
 from xfrmlint.c.jumps import conditions_to
-from xfrmlint.c.unit import Place, below, captured, node_text
+from xfrmlint.c.nodes import captured, node_text
+from xfrmlint.c.unit import Place, below
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import ADD, HANDLE, STATE
 from xfrmlint.kernel.functions import function_named

@@ -21,8 +21,9 @@ from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, call_of, called, without_casts
 from xfrmlint.c.jumps import conditions_to
 from xfrmlint.c.mention import Slot, slot_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Occurrence
-from xfrmlint.c.unit import Place, node_text
+from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import DELETE, ESN, FREE, HANDLE
 from xfrmlint.kernel.functions import function_named

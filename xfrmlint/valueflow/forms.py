@@ -19,6 +19,7 @@ from xfrmlint.c.constants import Constants
 from xfrmlint.c.expression import arguments_of, around, bare, call_of, designation, position_in
 from xfrmlint.c.loops import loop_of
 from xfrmlint.c.mention import slot_of, use_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.reading import Syntax
 from xfrmlint.c.syntax import (
@@ -37,7 +38,6 @@ from xfrmlint.c.syntax import (
     pointed,
     uncast,
 )
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import FunctionName, View
 from xfrmlint.kernel.functions import Operand, function_named
 

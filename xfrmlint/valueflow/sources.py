@@ -19,8 +19,9 @@ from tree_sitter import Node
 from xfrmlint.c.expression import LOOPS, arguments_of, called_by
 from xfrmlint.c.jumps import block_of
 from xfrmlint.c.mention import slot_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
-from xfrmlint.c.unit import Place, below, node_text
+from xfrmlint.c.unit import Place, below
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.valueflow.forms import Forms, Passed, Stored, Value, plain

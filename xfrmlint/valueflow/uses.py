@@ -20,8 +20,8 @@ from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare, called_by
 from xfrmlint.c.mention import Slot, Use, slot_of, stored_in, stored_through, use_beside, use_of
+from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Occurrence, Reader
-from xfrmlint.c.unit import node_text
 from xfrmlint.c.view import View
 from xfrmlint.kernel.functions import function_named
 from xfrmlint.valueflow.forms import Passed
