@@ -1692,20 +1692,6 @@ def test_the_mail_says_what_changes_and_is_signed_off_if_asked(tmp_path: Path) -
     assert max(map(len, message.split("\n"))) <= 75
 
 
-def test_the_mail_of_a_driver_that_has_promised_says_so(tmp_path: Path) -> None:
-    source = source_of(CONVERTED[0].datapath)
-    flagged = source.replace(
-        "= example_add,", "= example_add,\n\t.flags = XFRMDEV_OPS_F_LOWER_HANDLE,"
-    )
-    assert flagged != source
-    ran = run("convert", lay_example(flagged, tmp_path / "t"), "example", cwd=tmp_path)
-    said = " ".join(ran.out.split())
-    assert ("as XFRMDEV_OPS_F_LOWER_HANDLE promises already:" in said, "promise so" in said) == (
-        True,
-        False,
-    )
-
-
 def test_what_was_said_before_and_is_about_something_else_is_no_reason(tmp_path: Path) -> None:
     source = source_of(CONVERTED[0].datapath).replace(
         "static int example_add(",
