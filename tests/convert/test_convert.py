@@ -108,6 +108,21 @@ def example_tx(body: str, declared: str = "") -> str:
     return f"{head}{state}{declared}\n{body}}}\n{_XMIT}"
 
 
+# One that has an exit for packets without a state, and what becomes of it.
+_SIMPLE_TX = example_tx(
+    "\tif (!x)\n\t\treturn false;\n\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+)
+_SIMPLE_CONVERTED = """\
++	unsigned long handle;
+-	writel(x->xso.offload_handle, ex->hw);
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
++		return false;
++
++	writel(handle, ex->hw);
+"""
+
+
 def xmit(body: str, declared: str = "") -> str:
     """Return a transmit function that has a packet's state."""
     head = "static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)\n{\n"
@@ -209,10 +224,7 @@ REFUSED = (
     *(
         Case(
             f"the caller has {what}, and its exit does not undo that",
-            example_tx(
-                "\tif (!x)\n\t\treturn false;\n"
-                "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
-            ).replace("\tif (!example_tx(ex, skb))", f"{done}\tif (!example_tx(ex, skb))"),
+            _SIMPLE_TX.replace("\tif (!example_tx(ex, skb))", f"{done}\tif (!example_tx(ex, skb))"),
             f"{who}() is not undone where its caller leaves",
         )
         for what, done, who in (
@@ -233,10 +245,9 @@ REFUSED = (
         Case(
             f"the caller has {what} by a {by} of its own, and its exit does not undo that",
             own
-            + example_tx(
-                "\tif (!x)\n\t\treturn false;\n"
-                "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
-            ).replace("\tif (!example_tx(ex, skb))", f"{done}\tif (!example_tx(ex, skb))"),
+            + _SIMPLE_TX.replace(
+                "\tif (!example_tx(ex, skb))", f"{done}\tif (!example_tx(ex, skb))"
+            ),
             f"{said} is not undone where its caller leaves",
         )
         for what, by, own, done, said in (
@@ -304,10 +315,7 @@ REFUSED = (
     ),
     Case(
         "the caller goes on with the packet",
-        example_tx(
-            "\tif (!x)\n\t\treturn false;\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
-        ).replace("if (!example_tx(ex, skb))\n\t\tgoto drop;", "example_tx(ex, skb);"),
+        _SIMPLE_TX.replace("if (!example_tx(ex, skb))\n\t\tgoto drop;", "example_tx(ex, skb);"),
         "the packet may have been sent: writel() is given it",
     ),
     Case(
@@ -330,11 +338,9 @@ REFUSED = (
     ),
     Case(
         "the caller drops some of the packets alone",
-        example_tx(
-            "\tif (!x)\n\t\treturn false;\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
+        _SIMPLE_TX.replace(
+            "\tif (!example_tx", "\tok = example_tx(ex, skb);\n\tif (skb->len > 99 && !ok"
         )
-        .replace("\tif (!example_tx", "\tok = example_tx(ex, skb);\n\tif (skb->len > 99 && !ok")
         .replace("!ok(ex, skb))", "!ok)")
         .replace("netdev_priv(dev);\n", "netdev_priv(dev);\n\tbool ok;\n"),
         "what the caller does with false is not known",
@@ -532,11 +538,7 @@ REFUSED = (
         "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
         "\tstruct example *ex = netdev_priv(dev);\n\tstruct example_sa *sa;\n\n"
         "\tsa = (struct example_sa *)x->xso.offload_handle;\n\tex->sa[sa->iova].used = false;\n"
-        "\tx->xso.offload_handle = 0;\n\tkfree(sa);\n}\n\n"
-        + example_tx(
-            "\tif (!x)\n\t\treturn false;\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
-        ),
+        "\tx->xso.offload_handle = 0;\n\tkfree(sa);\n}\n\n" + _SIMPLE_TX,
         "example_gone(): xso.offload_handle is written outside of add",
     ),
     Case(
@@ -611,11 +613,7 @@ REFUSED = (
     Case(
         "delete writes the field",
         "static void example_gone(struct net_device *dev, struct xfrm_state *x)\n{\n"
-        "\tx->xso.offload_handle = 0;\n}\n\n"
-        + example_tx(
-            "\tif (!x)\n\t\treturn false;\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
-        ),
+        "\tx->xso.offload_handle = 0;\n}\n\n" + _SIMPLE_TX,
         "example_gone(): xso.offload_handle is written outside of add",
     ),
     Case(
@@ -824,44 +822,20 @@ CONVERTED = (
     ),
     Case(
         "what its caller has taken is given back there",
-        example_tx(
-            "\tif (!x)\n\t\treturn false;\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
-        )
-        .replace("\tif (!example_tx(ex, skb))", "\tex->last--;\n\tif (!example_tx(ex, skb))")
-        .replace("drop:\n", "drop:\n\tex->last++;\n"),
-        """\
-+	unsigned long handle;
--	writel(x->xso.offload_handle, ex->hw);
-+	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
-+	if (!handle)
-+		return false;
-+
-+	writel(handle, ex->hw);
-"""
-        + _FLAG,
+        _SIMPLE_TX.replace(
+            "\tif (!example_tx(ex, skb))", "\tex->last--;\n\tif (!example_tx(ex, skb))"
+        ).replace("drop:\n", "drop:\n\tex->last++;\n"),
+        _SIMPLE_CONVERTED + _FLAG,
     ),
     *(
         Case(
             f"what its caller has written into the packet goes with it: {by}",
-            example_tx(
-                "\tif (!x)\n\t\treturn false;\n"
-                "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
-            ).replace(
+            _SIMPLE_TX.replace(
                 "\tif (!example_tx(ex, skb))",
                 f"\tstruct example *head = {made};\n\n\thead->last = 1;\n"
                 "\tif (!example_tx(ex, skb))",
             ),
-            """\
-+	unsigned long handle;
--	writel(x->xso.offload_handle, ex->hw);
-+	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
-+	if (!handle)
-+		return false;
-+
-+	writel(handle, ex->hw);
-"""
-            + _FLAG,
+            _SIMPLE_CONVERTED + _FLAG,
         )
         for by, made in (
             ("a header", "(struct example *)skb_mac_header(skb)"),
@@ -870,23 +844,11 @@ CONVERTED = (
     ),
     Case(
         "what its caller has counted stays so for other reasons, too",
-        example_tx(
-            "\tif (!x)\n\t\treturn false;\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
-        ).replace(
+        _SIMPLE_TX.replace(
             "\tif (!example_tx(ex, skb))",
             "\tex->last++;\n\tif (skb->len > 9000)\n\t\tgoto drop;\n\tif (!example_tx(ex, skb))",
         ),
-        """\
-+	unsigned long handle;
--	writel(x->xso.offload_handle, ex->hw);
-+	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
-+	if (!handle)
-+		return false;
-+
-+	writel(handle, ex->hw);
-"""
-        + _FLAG,
+        _SIMPLE_CONVERTED + _FLAG,
     ),
     Case(
         "an exit that counts another reason is not taken",
@@ -1163,11 +1125,7 @@ CONVERTED = (
     ),
     Case(
         "the caller undoes what it has done",
-        example_tx(
-            "\tif (!x)\n\t\treturn false;\n"
-            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n"
-        )
-        .replace(
+        _SIMPLE_TX.replace(
             "\tif (!example_tx(ex, skb))", "\tspin_lock(&ex->lock);\n\tif (!example_tx(ex, skb))"
         )
         .replace("\twritel(skb->len", "\tspin_unlock(&ex->lock);\n\twritel(skb->len")

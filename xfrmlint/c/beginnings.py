@@ -245,7 +245,7 @@ class Beginnings:
         names = {n for n in names - self._generated if not any(self._definers(n, path))}
         if not names or not self._corpus.release_for(VERSIONED) or not self._sees_all(path, near):
             return set()
-        told = [one for near_ in near for one in self._corpus.told(near_)]
+        told = [options for file in near for options in self._corpus.told(file)]
         if any("" in one.maybe for one in told):
             return set()
         found = {name.decode() for name in names}
@@ -256,7 +256,7 @@ class Beginnings:
         return {
             name
             for name in found
-            if not any(name.encode() in self._corpus.defines(u) for u in users)
+            if not any(name.encode() in self._corpus.defines(user) for user in users)
         }
 
     def _sees_all(self, path: str, near: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from xfrmlint.c.arguments import Arguments
 from xfrmlint.c.conditionals import VERSIONED, known_in
 from xfrmlint.c.dialect import TYPEOF, plain
 from xfrmlint.c.features import Features, Named
-from xfrmlint.c.text import _COMMENT_OR_STRING, in_string, spaces, without_comments
+from xfrmlint.c.text import in_string, open_comment, spaces, without_comments, without_literals
 from xfrmlint.kernel.release import Release
 
 # Behind the end of a line: begun by a literal it is found ten times as fast.
@@ -139,15 +139,6 @@ class Blanked(NamedTuple):
     features: tuple[tuple[str, Named], ...] = ()
 
 
-def _open_comment(data: bytes, text: bytes) -> int:
-    """Return where a comment begins that the file's end cuts off, or -1."""
-    at = data.rfind(b"/*")
-    while at >= 0 and text[at : at + 2] == b"/*":
-        # In a string.
-        at = data.rfind(b"/*", 0, at)
-    return at if at >= 0 and data.find(b"*/", at + 2) < 0 else -1
-
-
 def blank(
     data: bytes,
     words: re.Pattern[bytes] | None = None,
@@ -176,7 +167,7 @@ def blank(
         conditionals.turns,
         tuple(conditionals.directives),
         tuple(sorted({*conditionals.unclosed, *arguments.unclosed})),
-        _open_comment(data, text),
+        open_comment(data, text),
         tuple(conditionals.features.named.items()),
     )
 
@@ -503,7 +494,7 @@ def _begins(body: bytes, block: bool) -> bool:
 def _opened(body: bytes) -> bytes:
     """Return the brackets of a text that have no partner in it."""
     if b'"' in body or b"'" in body:
-        body = _COMMENT_OR_STRING.sub(b"", body)
+        body = without_literals(body)
     left: list[bytes] = []
     for match in _BRACKET.finditer(body):
         if left and left[-1] == _OPENED_BY.get(match.group()):

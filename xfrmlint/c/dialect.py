@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 
 from xfrmlint.c.arguments import Arguments, marks_of
+from xfrmlint.c.text import spaces
 
 # Types that are those of the initializer: as drivers write them, and as they are written here.
 AUTO = ("auto", "__auto_type", "aut_", "auto_")
@@ -65,7 +66,6 @@ _TAKE_TYPES = re.compile(
 )
 # Their arguments become the types of what they define (kernel/macros.toml).
 _DEFINES = re.compile(rb"(?:DEFINE_\w+|EXTEND_CLASS)[ \t]*\([^;{}]*\Z")
-_BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
 _RANGE = re.compile(rb"case(?<!\wcase)(?!\w)[^;{}:]{,300}?(\.\.\.)(?=[^;{}]{,300}:)")
 _MARKS = re.compile(rb"[][(){},;]")
 _PARENTHESIS = re.compile(rb"[()]")
@@ -82,7 +82,7 @@ def plain(text: bytes, arguments: Arguments) -> bytes:
     if b"nullptr" in text:
         text = _NULL.sub(b"NULL   ", text)
     if b"[[" in text:
-        text = _ATTRIBUTE.sub(lambda match: match.group().translate(_BLANKS), text)
+        text = _ATTRIBUTE.sub(lambda match: spaces(match.group()), text)
     if b"goto" in text:
         text = _LAST_LABEL.sub(rb":\1;}", text)
         text, computed = _COMPUTED.subn(rb"%s\1+" % COMPUTED.encode(), text)
@@ -146,13 +146,13 @@ def _named(match: re.Match[bytes]) -> bytes:
         return match.group()
     start, end = match.start(1) - match.start(), match.end(1) - match.start()
     whole = match.group()
-    return whole[:start].translate(_BLANKS) + whole[start:end] + whole[end:].translate(_BLANKS)
+    return spaces(whole[:start]) + whole[start:end] + spaces(whole[end:])
 
 
 def _untyped(match: re.Match[bytes]) -> bytes:
     start, end = match.start(1) - match.start(), match.end(1) - match.start()
     whole = match.group()
-    return whole[:start] + whole[start:end].translate(_BLANKS) + whole[end:]
+    return whole[:start] + spaces(whole[start:end]) + whole[end:]
 
 
 def _each(
@@ -183,7 +183,7 @@ def _each(
 
 def _fill(out: bytearray, start: int, end: int, text: bytes) -> None:
     """Put text where something else stood, white space behind it."""
-    rest = bytes(out[start + len(text) : end]).translate(_BLANKS)
+    rest = spaces(bytes(out[start + len(text) : end]))
     out[start:end] = text + rest
 
 
@@ -288,7 +288,7 @@ def _type(out: bytearray, text: bytes, match: re.Match[bytes]) -> None:
     name = written[-1] if tagged else b"_".join(written)
     # The tag keeps its place; of other types the first word does.
     at = text.rindex(name, start, end) if tagged else start
-    out[start:end] = text[start:end].translate(_BLANKS)
+    out[start:end] = spaces(text[start:end])
     out[at : at + len(name)] = name
 
 

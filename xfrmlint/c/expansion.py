@@ -12,15 +12,11 @@ _TOKEN = re.compile(
     rb"""[A-Za-z_]\w*|\.?\d(?:[\w.]|'\w)*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|##|->|\+\+|--|<<=?|>>=?|"""
     rb"""[-+*/%&|^=!<>]=|&&|\|\||\.\.\.|\\["']|\S"""
 )
-
 _WORD = re.compile(rb"[A-Za-z_]\w*")
-
 # How deep macros may be in each other, and how many tokens may be looked at: the largest expansion
 # of a network driver looks at a few thousand.
 _DEEPEST = 150
-
 _MOST_TOKENS = 60_000
-
 TOO_MUCH = "macros expand to more than is looked into; they were left as they are written"
 
 

@@ -16,9 +16,14 @@ def language() -> Language:
     return Language(tree_sitter_c.language())
 
 
+@cache
+def _parser() -> Parser:
+    return Parser(language())
+
+
 def parse(text: bytes) -> Tree:
     """Parse C text; errors become nodes of the tree."""
-    parser = Parser(language())
+    parser = _parser()
     tree = parser.parse(text)
     # To look for them in each text would cost more.
     named = _NO_NUMBER.sub(b"_", text) if tree.root_node.has_error else text

@@ -228,7 +228,7 @@ class Outlines:
         return self._found[path, turn]
 
     def lists(self, path: str) -> list[str]:
-        """Return what lists() does."""
+        """Return the files that a file includes to take what they list, found once."""
         if path not in self._lists:
             self._lists[path] = lists(self.corpus, path)
         return self._lists[path]

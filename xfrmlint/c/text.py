@@ -11,9 +11,7 @@ _COMMENT_OR_STRING = re.compile(
     rb"""|\\["']""",
     re.S,
 )
-
 _BLANKS = bytes(byte if byte == ord("\n") else ord(" ") for byte in range(256))
-
 _LINE_END = re.compile(rb"([ \t\r]*)\n")
 
 
@@ -42,6 +40,23 @@ def without_comments(data: bytes) -> bytes:
         return spaces(found)
 
     return _COMMENT_OR_STRING.sub(replace, data)
+
+
+def without_literals(data: bytes) -> bytes:
+    """Return `data` without its comments, strings and character constants."""
+    return _COMMENT_OR_STRING.sub(b"", data)
+
+
+def open_comment(data: bytes, text: bytes) -> int:
+    """Return where a comment begins that the file's end cuts off, or -1.
+
+    text: the data with its comments blanked.
+    """
+    at = data.rfind(b"/*")
+    while at >= 0 and text[at : at + 2] == b"/*":
+        # In a string.
+        at = data.rfind(b"/*", 0, at)
+    return at if at >= 0 and data.find(b"*/", at + 2) < 0 else -1
 
 
 def _joined(match: re.Match[bytes]) -> bytes:

@@ -26,6 +26,7 @@ from xfrmlint.contract.words import (
     RESOLVE,
     Contract,
 )
+from xfrmlint.kernel.functions import run_named
 
 _TWO_POINTERS = re.compile(rb"^[^{;,]*\([^{;,]*\bstruct\s+\w+\s*\*[^{;,]*,[^{;,]*\*[^{;,]*\)\s*\{")
 _PRIVATE = re.compile(rb"\bstruct\s+(\w+)\s*\*\s*\w+\s*=\s*netdev_priv\s*\(")
@@ -36,7 +37,6 @@ _SIZED = re.compile(
     rb"[^{;]*\(\s*[^{;]*\bstruct\s+net_device\s*\*\s*(?:const\s+)?\w+\s*\[\s*(\w+)\s*\][^{;]*\{"
 )
 _INDEX = b"ifindex"
-_LOOKS_UP = re.compile(rb"\b(?:__|net)?dev_get_by_(?:index|name)\w*\s*\(")
 _INSTALLS = re.compile(rb"(?:->|\.)\s*%s\s*=(?!=)" % NETDEV_OPS.encode())
 
 
@@ -206,7 +206,8 @@ def _linking(
     """Return an owner's newlink if it looks up devices: they are its ports."""
     found = _filled(sources, bodies, reader, files, "newlink")
     below = reached(found.name, bodies) if found is not None else ()
-    return found if any(_LOOKS_UP.search(bodies[one].text) for one in below) else None
+    called = {name for one in below for name in bodies[one].calls}
+    return found if any(run_named(name) == "names device" for name in called) else None
 
 
 def takes_ports(head: View, sources: Sources) -> bool:

@@ -78,8 +78,8 @@ class Slices:
         self._macros = OwnMacros(reader, {path, *(body.path for body in bodies.values())})
         self._wanted = self._read_by(bodies)
         # The core calls what stands in these, and finds it through a device.
-        self._wanted |= {slot.name: {None} for slot in reader.contract.slots.values()}
-        self._wanted |= {slot.hangs: {None} for slot in reader.contract.slots.values()}
+        for slot in reader.contract.slots.values():
+            self._wanted |= {slot.name: {None}, slot.hangs: {None}}
         # Pointers of the owner's files lead to what is read: to name one is to touch it.
         named = {
             name for one in {body.path for body in bodies.values()} for name in self._named(one)

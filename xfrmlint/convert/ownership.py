@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
-from xfrmlint.c.expression import around, assigned_in, called_by, given_to, outermost
+from xfrmlint.c.expression import around, assigned_in, call_of, called_by, given_to, outermost
 from xfrmlint.c.nodes import node_text
-from xfrmlint.c.unit import below, declarator_name
+from xfrmlint.c.unit import declarator_name
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.convert.devices import device_in, given
 from xfrmlint.convert.edits import Edit
@@ -147,19 +147,17 @@ def _unset_by_owner(context: Context, one: Written) -> str:
     slots = {entry.name for entry in one.site.reached.entries}
     for view in dict.fromkeys(write.view for write in context.pins):
         writes = [write for write in context.pins if write.view is view]
-        for node in below(view.node):
-            member = (
-                node.child_by_field_name("function") if node.type == "call_expression" else None
-            )
-            slot = member.child_by_field_name("field") if member is not None else None
-            if slot is None or node_text(slot) not in slots:
+        named = [node for slot in slots for node in view.occurrences(slot)]
+        for node in sorted(named, key=lambda one: one.start_byte):
+            call = call_of(node.parent) if node.parent is not None else None
+            if call is None:
                 continue
-            place = view.place(node.start_byte)
+            place = view.place(call.start_byte)
             before = [write for write in writes if write.place.line < place.line]
             gone = before[-1].cleared if before else len(writes) > sum(w.cleared for w in writes)
             if gone:
                 return (
-                    f"{view.function.name}() calls {node_text(slot)} where xso."
+                    f"{view.function.name}() calls {node_text(node)} where xso."
                     f"{writes[0].field} is not set to it ({place.path}:{place.line})"
                 )
     return ""

@@ -136,7 +136,7 @@ class _Planner:
         found = [
             Piece(one.function, False, one.edits, one.does)
             for one in self._functions(sites)
-            if one.ends
+            if one.left is None
         ]
         for table in self.part.drivers:
             if table.group == self.driver and table.on_netdev and not table.opted_in:

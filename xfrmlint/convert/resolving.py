@@ -47,14 +47,13 @@ _LOOPS = ("for_statement", "while_statement", "do_statement", "switch_statement"
 class Converted(NamedTuple):
     """A function's edits. does: what they do, in words.
 
-    ends: whether it ends a packet that has no handle; else why it need not, if another does.
+    left: why a packet that has no handle does not end there; None if it does.
     """
 
     function: str
     device: str
     edits: tuple[Edit, ...]
     does: str
-    ends: bool
     left: Reason | None
 
 
@@ -375,12 +374,13 @@ def _guard(found: Reads) -> str:
 def _done(found: Reads, edits: list[Edit], does: str, end: End) -> Converted:
     one = found.first
     name = one.site.function.name
-    ends = end.ended and not end.why
-    why = end.why or "the packet is not freed"
-    left = None if ends else Reason(end.place.path, end.place.line, f"{name}(): {why}")
+    left = None
+    if not end.ended or end.why:
+        why = end.why or "the packet is not freed"
+        left = Reason(end.place.path, end.place.line, f"{name}(): {why}")
     if found.handed:
         does += ", which its callers hand down"
     if one.alias:
         edits = [*edits, *left_over(one.view, edits, [one.alias])]
     made = (*edits, *found.handed)
-    return Converted(name, found.device, made, f"{name}() {does}", ends, left)
+    return Converted(name, found.device, made, f"{name}() {does}", left)

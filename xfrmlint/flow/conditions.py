@@ -32,7 +32,7 @@ from xfrmlint.flow.arithmetic import (
 from xfrmlint.flow.evaluate import Evaluator, Held
 from xfrmlint.flow.events import Device, Kind
 from xfrmlint.flow.frame import Frame
-from xfrmlint.flow.naming import question, same_number, spelled
+from xfrmlint.flow.questions import question, same_number, spelled
 from xfrmlint.flow.values import (
     SAME,
     Bits,

@@ -41,7 +41,7 @@ from xfrmlint.c.types import Types
 from xfrmlint.c.view import View
 from xfrmlint.contract.words import XSO
 from xfrmlint.flow.carried import Carried, Carriers, Seeds, carries, sides, word_of
-from xfrmlint.flow.naming import names_of, questions_in
+from xfrmlint.flow.naming import names_of
 from xfrmlint.flow.onward import (
     joining_steps,
     near_steps,
@@ -49,6 +49,7 @@ from xfrmlint.flow.onward import (
     next_without_loops,
     onward_steps,
 )
+from xfrmlint.flow.questions import questions_in
 from xfrmlint.kernel.functions import function_named
 
 _STRUCT = re.compile(r"(?:struct|union)\b")

@@ -144,7 +144,9 @@ class OfState:
         known = len(way) > _DEEPEST or node.id in way
         found = Is.NOTHING if known else self._made(view, node, given, (*way, node.id))
         kind = self._type(view, node) if found is Is.KEY else ""
-        return Is.OBJECT if kind and kind in self._types | self._tabled else found
+        if kind and (kind in self._types or kind in self._tabled):
+            return Is.OBJECT
+        return found
 
     def _made(self, view: View, node: Node, given: Given, way: tuple[int, ...]) -> Is:
         def of(inner: Node | None) -> Is:
