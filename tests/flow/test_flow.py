@@ -2332,6 +2332,11 @@ def test_asm_goto_goes_on_at_each_of_its_labels() -> None:
             {"ask, 0", "ask, !0, use given to give()"},
             id="out of a scope",
         ),
+        pytest.param(
+            "got_it(skb);\nif (h) give(h);",
+            {"ask, 0", "ask, !0, use given to give()"},
+            id="a function that is called alike is none",
+        ),
     ],
 )
 def test_a_computed_goto_leads_to_each_label_whose_address_is_taken(

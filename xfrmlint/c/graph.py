@@ -4,6 +4,7 @@ A node is a whole statement or condition. What happens inside an expression (sho
 conditional expressions, statement expressions, calls) is the evaluator's.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from xfrmlint.c.unit import below
 from xfrmlint.c.view import View
 
 _ADDRESSES = Query(language(), '(pointer_expression "&" argument: (identifier) @of)')
+_COMPUTED_GOTO = re.compile(rf"{COMPUTED}(?!\w)")
 _STATEMENTS = ("_statement", "_clause", "declaration")
 
 
@@ -291,7 +293,7 @@ class _Builder:
             return jumps.on_continue if jumps.on_continue >= 0 else after
         if kind in ("comment", "type_definition", "function_definition"):
             return after
-        if node_text(node).startswith(COMPUTED):
+        if self.computes and _COMPUTED_GOTO.match(node_text(node)):
             ways = [self.jump(label, node, jumps) for label in self.taken]
             return self.add(Step(Does.EVALUATE if ways else Does.CUT, node, ways))
         # asm goto can go on at each of its labels.
@@ -308,6 +310,11 @@ class _Builder:
             return index
         self.jumping.append((self.add(Step(Does.EVALUATE, None)), label, jumps.scopes))
         return self.jumping[-1][0]
+
+    @cached_property
+    def computes(self) -> bool:
+        """Whether the function may have a goto to what it computes."""
+        return COMPUTED.encode() in self.view.text
 
     @cached_property
     def taken(self) -> list[str]:
