@@ -41,15 +41,6 @@ NAMED: tuple[Difference, ...] = (
         frozenset({1}),
     ),
     Difference(
-        "The judge does not follow the result of a comparison that is kept in a variable, and says "
-        "what comes of the branch if it is taken: for a LAG's packet it is not, real_dev names no "
-        "device.",
-        _LAG,
-        frozenset({Outcome.ZERO_TESTED, Outcome.RIGHT}),
-        frozenset({"torn_answer"}),
-        frozenset({1}),
-    ),
-    Difference(
         "The judge takes the ports of a LAG as being of one chip. Of ports of two chips it says in "
         "the owner's stories what was seen: its bond hands nothing on.",
         _LAG,
