@@ -8,7 +8,7 @@ import pytest
 from tests.asked import remembering
 from tests.real import kernels
 from tests.real.converted import CONVERSIONS, Conversion, edited, laid
-from tests.real.test_converted import BROKEN, STYLES, Way
+from tests.real.test_converted import BROKEN, STYLES, Converted, Way
 from xfrmlint.analysis.analyse import analyse
 from xfrmlint.convert.plan import names_of_drivers
 from xfrmlint.convert.proof import Proof, proven
@@ -82,13 +82,9 @@ def _ways() -> list[tuple[Conversion, Way, bool]]:
     ("conversion", "way", "right"), _ways(), ids=lambda one: getattr(one, "how", None)
 )
 def test_what_somebody_converted_is_left_mended_or_refused(
-    conversion: Conversion, way: Way, right: bool, tmp_path: Path
+    conversion: Conversion, way: Way, right: bool, converted: Converted
 ) -> None:
-    try:
-        kernel = kernels.kernel(conversion.kernel, fetch=False)
-    except kernels.Unavailable as error:
-        pytest.skip(error.reason)
-    tree = laid(kernel, conversion, tmp_path / "tree")
+    tree = converted(conversion)
     with edited(tree, way.edits):
         tried = _tried(Folder(tree.root), NAMES.get(conversion.driver, conversion.driver))
     proof = tried.proof

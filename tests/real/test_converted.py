@@ -1,13 +1,10 @@
 """Real drivers, converted: nothing is found in a right one, and in a broken one what is broken."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from pathlib import Path
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
 
-from tests.real import kernels
 from tests.real.converted import (
     CH_IPSEC,
     CH_IPSEC_H,
@@ -34,9 +31,9 @@ from tests.real.converted import (
     Edits,
     edited,
     flag,
-    laid,
     line_of,
 )
+from tests.real.ported import Ported
 from xfrmlint.check import check_tree
 from xfrmlint.findings import Unknown
 from xfrmlint.rules import load_rules, rules_folder
@@ -49,6 +46,7 @@ RULES = load_rules([rules_folder()])
 # A type, a path, and the text on whose line it is to be found, or that line.
 Expected = tuple[str, str, str]
 Place = tuple[str, str, int]
+Converted = Callable[[Conversion], Ported]
 
 UNCHECKED = "UNCHECKED_LOWER_HANDLE"
 # What these drivers do besides, converted or not: expected/*/callbacks.tsv has it.
@@ -1038,86 +1036,29 @@ _STYLE_CASES = [(c, way) for c in CONVERSIONS for way in STYLES.get(c.name, ())]
 
 
 class Outcome(NamedTuple):
-    """What a check came to, or why there was none."""
+    """What a check came to. wanted: the places at which something was to be found."""
 
-    failed: str = ""
-    found: frozenset[Place] = frozenset()
-    wanted: frozenset[Place] = frozenset()
-    verdicts: frozenset[str] = frozenset()
-    unknown: tuple[Unknown, ...] = ()
-
-
-Outcomes = Callable[[Conversion, Way], Outcome]
+    found: frozenset[Place]
+    wanted: frozenset[Place]
+    verdicts: frozenset[str]
+    unknown: tuple[Unknown, ...]
 
 
-def _kernel(version: str) -> tuple[Path | None, str]:
-    """Return a kernel, or why it can't be had."""
-    try:
-        root = kernels.kernel(version, fetch=False)
-        kernels.expected(root)
-    except kernels.Unavailable as error:
-        return None, error.reason
-    return root, ""
-
-
-def _checked(
-    kernel: Path, conversion: Conversion, ways: Sequence[Way], root: Path
-) -> dict[str, Outcome]:
-    """Lay a conversion out and check it, changed in one way after the other."""
-    tree = laid(kernel, conversion, root)
-    outcomes = {}
-    for way in ways:
-        try:
-            with edited(tree, way.edits):
-                wanted = {(t, path, line_of(tree, path, text)) for t, path, text in way.expected}
-                report = check_tree(Folder(tree.root), RULES)
-        except AssertionError as error:
-            outcomes[way.how] = Outcome(str(error))
-            continue
-        outcomes[way.how] = Outcome(
-            "",
-            frozenset(
-                (f.type, f.path, f.line)
-                for f in report.findings
-                if f.level != "CHECK" and f.type not in _BESIDES
-            ),
-            frozenset(wanted),
-            frozenset(driver.verdict for driver in report.drivers),
-            report.unknown,
-        )
-    return outcomes
-
-
-@pytest.fixture(scope="session")
-def outcomes(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Outcomes]:
-    """Check everything that was asked for, on two cores; each conversion is laid out once."""
-    ways: dict[str, list[Way]] = {}
-    for item in request.session.items:
-        asked = item.callspec.params if hasattr(item, "callspec") else {}
-        if isinstance(asked.get("conversion"), Conversion):
-            name = asked["conversion"].name
-            ways.setdefault(name, []).append(asked.get("way", _RIGHT))
-    found = {version: _kernel(version) for version in sorted({c.kernel for c in CONVERSIONS})}
-    futures: dict[str, Future[dict[str, Outcome]]] = {}
-    with ProcessPoolExecutor(2) as pool:
-        for conversion in CONVERSIONS:
-            kernel, _ = found[conversion.kernel]
-            asked_for = ways.get(conversion.name, [])
-            if kernel is not None and asked_for:
-                root = tmp_path_factory.mktemp("converted") / "linux"
-                done = pool.submit(_checked, kernel, conversion, asked_for, root)
-                futures[conversion.name] = done
-
-        def outcome(conversion: Conversion, way: Way) -> Outcome:
-            if conversion.name not in futures:
-                pytest.skip(found[conversion.kernel][1])
-            return futures[conversion.name].result()[way.how]
-
-        yield outcome
-        # Of a run that ended early nobody asks for the rest.
-        pool.shutdown(cancel_futures=True)
+def _checked(tree: Ported, way: Way) -> Outcome:
+    """Check a conversion that is changed in one way."""
+    with edited(tree, way.edits):
+        wanted = {(t, path, line_of(tree, path, text)) for t, path, text in way.expected}
+        report = check_tree(Folder(tree.root), RULES)
+    return Outcome(
+        frozenset(
+            (f.type, f.path, f.line)
+            for f in report.findings
+            if f.level != "CHECK" and f.type not in _BESIDES
+        ),
+        frozenset(wanted),
+        frozenset(driver.verdict for driver in report.drivers),
+        report.unknown,
+    )
 
 
 def test_no_two_ways_have_one_name() -> None:
@@ -1138,9 +1079,8 @@ def _unknown(outcome: Outcome) -> list[Unknown]:
 
 
 @pytest.mark.parametrize("conversion", CONVERSIONS, ids=lambda c: c.name)
-def test_a_right_conversion(outcomes: Outcomes, conversion: Conversion) -> None:
-    outcome = outcomes(conversion, _RIGHT)
-    assert outcome.failed == ""
+def test_a_right_conversion(converted: Converted, conversion: Conversion) -> None:
+    outcome = _checked(converted(conversion), _RIGHT)
     assert outcome.found == frozenset()
     assert "converted" in outcome.verdicts
     assert _unknown(outcome) == []
@@ -1150,10 +1090,9 @@ def test_a_right_conversion(outcomes: Outcomes, conversion: Conversion) -> None:
     ("conversion", "way"), _STYLE_CASES, ids=[f"{c.name}: {w.how}" for c, w in _STYLE_CASES]
 )
 def test_a_right_conversion_in_another_style(
-    outcomes: Outcomes, conversion: Conversion, way: Way
+    converted: Converted, conversion: Conversion, way: Way
 ) -> None:
-    outcome = outcomes(conversion, way)
-    assert outcome.failed == ""
+    outcome = _checked(converted(conversion), way)
     assert outcome.found == frozenset()
     assert _unknown(outcome) == []
 
@@ -1161,7 +1100,6 @@ def test_a_right_conversion_in_another_style(
 @pytest.mark.parametrize(
     ("conversion", "way"), _CASES, ids=[f"{c.name}: {w.how}" for c, w in _CASES]
 )
-def test_a_broken_conversion(outcomes: Outcomes, conversion: Conversion, way: Way) -> None:
-    outcome = outcomes(conversion, way)
-    assert outcome.failed == ""
+def test_a_broken_conversion(converted: Converted, conversion: Conversion, way: Way) -> None:
+    outcome = _checked(converted(conversion), way)
     assert outcome.found == outcome.wanted

@@ -1,0 +1,27 @@
+"""Trees that the tests of real drivers share."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.real import kernels
+from tests.real.converted import Conversion, laid
+from tests.real.ported import Ported
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Conversion], Ported]:
+    """Lay a conversion out when it is first asked for; who edits it puts everything back."""
+    trees: dict[str, Ported] = {}
+
+    def tree(conversion: Conversion) -> Ported:
+        if conversion.name not in trees:
+            try:
+                kernel = kernels.kernel(conversion.kernel, fetch=False)
+            except kernels.Unavailable as error:
+                pytest.skip(error.reason)
+            root = tmp_path_factory.mktemp("converted") / "linux"
+            trees[conversion.name] = laid(kernel, conversion, root)
+        return trees[conversion.name]
+
+    return tree
