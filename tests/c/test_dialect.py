@@ -103,6 +103,10 @@ def test_what_tree_sitter_reads_stays(text: str) -> None:
             "once_:if ( mutex_intr) return -EINTR;else { a(); }",
             id="scoped_cond_guard",
         ),
+        pytest.param("x = offsetof(t, a.b);", "x = offsetof(t, a.b);", id="offsetof a member"),
+        pytest.param(
+            "x = offsetof(t, a[f(i, 1)].b) + a[1];", "x = offsetof(t, a ) + a[1];", id="an element"
+        ),
         pytest.param("x = ({ f; })(a);", "x = f (a);", id="a callee in a ({ })"),
         pytest.param("(0, f)(a); return (0, &f)(b);", "f (a); return f (b);", id="behind a comma"),
         pytest.param("if ((*&f)(a)) (&g)(b);", "if ( f (a)) g (b);", id="by its address"),

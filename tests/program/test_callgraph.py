@@ -1267,6 +1267,18 @@ def test_what_is_not_known_is_no_control_path(text: str, wanted: tuple[str, list
     assert open_ends(text) == wanted
 
 
+def test_a_slot_that_the_kernels_table_has_not_calls_nothing() -> None:
+    table = "struct xfrmdev_ops { int (*xdo_run)(struct xfrm_state *x); };\n"
+    for slot, wanted in ("xdo_run", ["get_link", "xdo_run"]), ("xdo_old", ["get_link"]):
+        text = (
+            f"{HEAD}{TARGET}static const struct xfrmdev_ops o = {{ .{slot} = target }};\n"
+            "static const struct ethtool_ops e = { .get_link = target };\n"
+        )
+        _, found = reach({FOO: text, HEADER: "", BAR: "", "include/linux/netdevice.h": table})
+        assert sorted(entry.name for entry in found.entries) == wanted
+        assert (found.context, found.doubts) == ("control", ())
+
+
 @pytest.mark.parametrize(
     ("work", "wanted"),
     [

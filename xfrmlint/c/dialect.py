@@ -31,6 +31,11 @@ _NULL = re.compile(rb"nullptr(?<!\wnullptr)(?!\w)")
 _ATTRIBUTE = re.compile(rb"\[\[[^][{};]*\]\]")
 _LAST_LABEL = re.compile(rb":(?<=\w:)(\s*)\s\}")
 _COMPUTED = re.compile(rb"goto(?<!\wgoto)(\s*)\*")
+# offsetof() of an element: what is asked for is its array.
+_OFFSET = re.compile(
+    rb"offsetof(?<!\woffsetof)\s*\([^(),;{}]*,[^][(),;{}]*"
+    rb"(\[(?:[^(),;{}]|\([^();{}]*\))*)(?=\))"
+)
 # The address of a label: && has nothing in front that it could join.
 _LABEL = re.compile(rb"([{,=(?:[+-])(\s*)&&(?=\s*[A-Za-z_])")
 _ENUM = re.compile(rb"enum(?<!\wenum)\s[^{}();=,:]*(:[^{}();=,:]*)\{")
@@ -95,6 +100,8 @@ def plain(text: bytes, arguments: Arguments) -> bytes:
         text = _each(text, _DECLARED, _declared, arguments)
     if b"scoped_" in text:
         text = _each(text, _GUARD, _guard, arguments)
+    if b"offsetof" in text:
+        text = _OFFSET.sub(_array, text)
     if b"..." in text:
         text = _RANGE.sub(lambda match: match.group()[:-3] + RANGE.encode(), text)
     if b":" in text:
@@ -153,6 +160,11 @@ def _untyped(match: re.Match[bytes]) -> bytes:
     start, end = match.start(1) - match.start(), match.end(1) - match.start()
     whole = match.group()
     return whole[:start] + spaces(whole[start:end]) + whole[end:]
+
+
+def _array(match: re.Match[bytes]) -> bytes:
+    rest = match.group(1)
+    return match.group()[: -len(rest)] + spaces(rest)
 
 
 def _each(

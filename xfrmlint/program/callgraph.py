@@ -646,7 +646,8 @@ class _Collector:
         if comes:
             known = Door(slot.field, comes)
         if known is not None:
-            self.entry(known, use, step.via)
+            if known.context != UNKNOWN or self._has_slot(slot, use.view.path):
+                self.entry(known, use, step.via)
             return
         handler = is_packet_handler((slot.struct, slot.field, slot.table), takes_packet(takes))
         if handler:
@@ -654,6 +655,13 @@ class _Collector:
         text = f"{slot.struct.removeprefix('struct ')}.{slot.field}".lstrip(".")
         if not self.onward(step._replace(via=text)) and not handler:
             self.doubt(use, f"who calls {self.function.name}() through {text} is not known")
+
+    def _has_slot(self, slot: Slot, path: str) -> bool:
+        """Tell whether a table may have a slot: what fills another one is for another kernel."""
+        if slot.struct not in self.reader.contract.tables:
+            return True
+        fields = self.reader.types.fields_named(slot.struct, path)
+        return not fields or slot.field in fields
 
 
 def _arguments(calls: Iterable[tuple[View, Node]], index: int) -> list[tuple[View, Node]]:
