@@ -386,6 +386,10 @@ SYNTAX: dict[str, dict[str, list[str]]] = {
     "b := c\na := $(b)\na += $(b)\nb := d": {"b": ["d"], "a": ["c", "c"]},
     "a != ls": {"a": ["$(shell)"]},
     "define a\nb = c\nendef\nd = e": {"d": ["e"]},
+    "define a\n$1 += $2 $$(c)\nendef\nc = z\n$(eval $(call a,b,x y))": {
+        "c": ["z"],
+        "b": ["x", "y", "z"],
+    },
     "n = x\n$(n)-objs := b.o": {"n": ["x"], "x-objs": ["b.o"]},
     "$(n)-objs := b.o": {"$(n)-objs": ["b.o"]},
     "a-$(subst m,y,$(CONFIG_B)) = b": {"a-y": ["b"]},
@@ -640,6 +644,15 @@ DOUBTS: dict[str, str] = {
     "obj-m += b.o\nobj-m += $(shell ls)": "",
     "obj-m += b.o\n-include gone.mk": "",
     "obj-m += b.o\nx := $(shell ls)": "",
+    "define f\nifeq ($(shell grep $1 x),y)\n ccflags-y += -D$(2)\nendif\nendef\n"
+    "obj-m += b.o\n$(eval $(call f,x,Y))": "",
+    "define f\n $1-objs := $2.o\nendef\nobj-m += a.o\n$(eval $(call f,a,b))": "",
+    "define f\n a-y += $(1)\n a-y += $$(X)\nendef\nobj-m += a.o\n\n$(eval $(call f,c.o))": (
+        f"{MAKE}:7 is not evaluated: $(X)"
+    ),
+    "define f\n$(eval $(call f))\nendef\nobj-m += b.o\n$(eval $(call f))": (
+        f"{MAKE}:5 is not evaluated: $(eval $(call f))"
+    ),
     "obj-m += a.o": "no Makefile links drivers/net/a/b.c",
     "obj-m += a.o c.o\nc-y := $(X)": f"{MAKE}:2 is not evaluated: $(X)",
     "obj-m += a.o\nobj-m += $(X)": f"{MAKE}:2 is not evaluated: $(X)",

@@ -151,7 +151,8 @@ def _tell(proof: "Proof") -> None:
 
     sys.stderr.write(f"{printable(proof.plan.driver)}: not converted\n")
     for reason in proof.reasons:
-        place = f"{reason.path}:{reason.line}: " if reason.path else ""
+        line = f":{reason.line}" if reason.line else ""
+        place = f"{reason.path}{line}: " if reason.path else ""
         sys.stderr.write(printable(f"  {place}{reason.text}") + "\n")
 
 

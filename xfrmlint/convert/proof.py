@@ -156,7 +156,8 @@ def _judged(
     if not after.opted_in:
         yield Reason("", 0, "converted, it would still not be seen to promise to resolve")
     for doubt in after.doubts:
-        text = f"{doubt.function}(): {doubt.reason}"
+        # What a whole file is linked with is no function's.
+        text = f"{doubt.function}(): {doubt.reason}" if doubt.function else doubt.reason
         yield Reason(doubt.place.path, doubt.place.line, text)
 
 

@@ -7,7 +7,7 @@ nobody sets. Of conditionals all branches count as taken, so `:=` below one repl
 import os
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -28,7 +28,10 @@ _CONDITIONAL = re.compile(r"[ \t]*(?:(if(?:n?eq|n?def))|endif)\b")
 _RULE = re.compile(r"[^\s=#][^=#]*:(?!=)")
 # A line of its own that can make any variable.
 _MAKING = re.compile(r"[ \t]*\$[({](?:eval|call|foreach|if|shell)[ \t]")
-_DEFINITION = re.compile(r"[ \t]*(?:override[ \t]+)?define\b")
+_DEFINITION = re.compile(r"[ \t]*(?:override[ \t]+)?define\b[ \t]*([\w.-]*)")
+# `$(eval $(call name,a,b))`: lines that a definition holds, with arguments put in.
+_EVALUATED = re.compile(r"[ \t]*\$\(eval[ \t]+\$\(call[ \t]+([\w.-]+)[ \t]*,?(.*)\)\)[ \t]*", re.S)
+_ARGUMENT = re.compile(r"\$(?:(\d)|[({](\d)[)}]|(\$))")
 _DEFINED = re.compile(r"[ \t]*endef\b")
 # `name-$(CONFIG_X)` and `name-m` count as `name-y`.
 _CHOSEN = re.compile(r"-(?:\$[({](?:[^(){}]|[({][^(){}]*[)}])*[)}]|m)$")
@@ -39,6 +42,7 @@ _PAIRS = {"(": re.compile(r"[()]"), "{": re.compile(r"[{}]")}
 _PLACE = re.compile(r"\$[({](\w+)[)}]")
 _OUTER = ("M", "KBUILD_EXTMOD", "PWD", "CURDIR")
 _INCLUDE_DEPTH = 4
+_MOST_ARGUMENTS = 9
 _DEEPEST = 40
 # Characters and references of a whole Makefile; variables that name each other grow without end.
 _MOST = 1 << 20
@@ -70,6 +74,7 @@ class Makefile:
         self._tree = tree
         self._values: dict[str, list[_Part]] = {}
         self._open: set[str] = set()
+        self._definitions: dict[str, list[str]] = {}
         self._left = _MOST
         self._given = {"src": _TOP + folder, "obj": _TOP + folder, "srctree": _TOP}
         for name in NAMES:
@@ -130,11 +135,21 @@ class Makefile:
         return posixpath.normpath(word.rpartition(_TOP)[2].lstrip("/"))
 
     def _read(self, text: str, path: str, depth: int, maybe: bool) -> None:
-        inside, recipe, defining = 0, False, False
-        for number, line in _logical_lines(text):
-            where = f"{path}:{number}"
-            if defining or _DEFINITION.match(line):
-                defining = not _DEFINED.match(line)
+        lines = [(f"{path}:{number}", line) for number, line in _logical_lines(text)]
+        self._read_lines(lines, depth, maybe)
+
+    def _read_lines(self, lines: Iterable[tuple[str, str]], depth: int, maybe: bool) -> None:
+        """Read lines, each with where it stands."""
+        inside, recipe = 0, False
+        defining: list[str] | None = None
+        for where, line in lines:
+            if defining is not None:
+                if _DEFINED.match(line):
+                    defining = None
+                else:
+                    defining.append(line)
+            elif (definition := _DEFINITION.match(line)) is not None:
+                defining = self._definitions[definition.group(1)] = []
             elif recipe and line.startswith("\t"):
                 continue
             elif (condition := _CONDITIONAL.match(line)) is not None:
@@ -145,10 +160,30 @@ class Makefile:
             elif (assignment := _ASSIGN.fullmatch(line)) is not None:
                 self._assign(assignment, where, maybe or inside > 0)
                 recipe = False
+            elif self._evaluates(line, where, depth):
+                continue
             elif _MAKING.match(line):
                 self.doubts.append(f"{where} is not evaluated: {_short(line)}")
             elif _RULE.match(line):
                 recipe = True
+
+    def _evaluates(self, line: str, where: str, depth: int) -> bool:
+        """Read what a line makes of a definition; tell whether it is one of these."""
+        match = _EVALUATED.fullmatch(line)
+        body = self._definitions.get(match.group(1)) if match is not None else None
+        if match is None or body is None or depth == _INCLUDE_DEPTH or self._left < 0:
+            return False
+        given = [match.group(1), *_split(match.group(2), _MOST_ARGUMENTS)]
+
+        def put(reference: re.Match[str]) -> str:
+            number = int(reference.group(1) or reference.group(2) or 0)
+            # What is written with two dollars is left for the reading.
+            return reference.group(3) or (given[number] if number < len(given) else "")
+
+        made = [_ARGUMENT.sub(put, one) for one in body]
+        self._left -= sum(map(len, made)) + _COST
+        self._read_lines([(where, one) for one in made], depth + 1, maybe=True)
+        return True
 
     def _include(self, text: str, where: str, optional: bool, depth: int, maybe: bool) -> None:
         for word in self._expand(text, 0).split():
