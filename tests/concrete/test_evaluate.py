@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from tests.laid import FIXTURES, lay
@@ -1436,7 +1436,13 @@ def test_random_functions_give_what_the_compiler_gives(
         f"{ask} {{ switch (f) {{ {cases} }} }}",
     ]
     pieces += [f"static const long calls[][5] = {{ {rows} }};", RANDOM_MAIN]
-    found = output("\n".join(pieces), tmp_path_factory.mktemp("random"))
+    try:
+        found = output("\n".join(pieces), tmp_path_factory.mktemp("random"))
+    except subprocess.CalledProcessError as error:
+        if b"internal compiler error" not in error.stderr:
+            raise
+        # gcc 12 breaks down over (bool)((0, -1)).
+        reject()
     wrong = [
         f"{functions[call[0]]}{call[1:]}: {ours}, compiled {theirs}"
         for call, ours, theirs in zip(calls, wanted, found, strict=True)
