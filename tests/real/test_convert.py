@@ -7,11 +7,11 @@ import pytest
 
 from tests.asked import remembering
 from tests.real import kernels
-from tests.real.converted import CONVERSIONS, Conversion, edited, laid
-from tests.real.test_converted import BROKEN, STYLES, Converted, Way
-from xfrmlint.analysis.analyse import analyse
+from tests.real.converted import CONVERSIONS, Conversion, edited, laid, line_of
+from tests.real.test_converted import BROKEN, STYLES, Converted, Way, places_of
+from xfrmlint.analysis.analyse import Analysis, analyse
 from xfrmlint.convert.plan import names_of_drivers
-from xfrmlint.convert.proof import Proof, proven
+from xfrmlint.convert.proof import Proof, findings_of, proven
 from xfrmlint.git.overlay import Overlay
 from xfrmlint.model.judge import FINE
 from xfrmlint.rules import load_rules, rules_folder
@@ -37,7 +37,7 @@ class Tried(NamedTuple):
     """A driver of a tree that was not converted by anybody, and what convert made of it."""
 
     tree: Tree
-    driver: str
+    analysis: Analysis
     proof: Proof
 
 
@@ -45,7 +45,7 @@ def _tried(tree: Tree, driver: str) -> Tried:
     with remembering():
         analysis = analyse(tree)
         assert driver in names_of_drivers(analysis)[0]
-        return Tried(tree, driver, proven(tree, analysis, driver, RULES))
+        return Tried(tree, analysis, proven(tree, analysis, driver, RULES))
 
 
 @pytest.mark.parametrize("conversion", CONVERSIONS, ids=lambda one: one.name)
@@ -72,23 +72,36 @@ def test_a_real_driver_is_converted_or_refused_for_what_it_does(
     assert (again.proof.plan.edits, again.proof.reasons) == ((), ())
 
 
-def _ways() -> list[tuple[Conversion, Way, bool]]:
-    right = [(c, way, True) for c in CONVERSIONS for way in STYLES.get(c.name, ())]
-    return [*right, *((c, way, False) for c in CONVERSIONS for way in BROKEN[c.name])]
+_STYLES = [(c, way) for c in CONVERSIONS for way in STYLES.get(c.name, ())]
+_BROKEN = [(c, way) for c in CONVERSIONS for way in BROKEN[c.name]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("conversion", "way", "right"), _ways(), ids=lambda one: getattr(one, "how", None)
+    ("conversion", "way"), _STYLES, ids=[f"{c.name}: {w.how}" for c, w in _STYLES]
 )
-def test_what_somebody_converted_is_left_mended_or_refused(
-    conversion: Conversion, way: Way, right: bool, converted: Converted
+def test_a_right_conversion_in_another_style_is_left(
+    converted: Converted, conversion: Conversion, way: Way
 ) -> None:
     tree = converted(conversion)
     with edited(tree, way.edits):
+        proof = _tried(Folder(tree.root), NAMES.get(conversion.driver, conversion.driver)).proof
+    assert (proof.plan.edits, proof.reasons) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("conversion", "way"), _BROKEN, ids=[f"{c.name}: {w.how}" for c, w in _BROKEN]
+)
+def test_a_broken_conversion_is_told_and_mended_or_refused(
+    converted: Converted, conversion: Conversion, way: Way
+) -> None:
+    tree = converted(conversion)
+    with edited(tree, way.edits):
+        wanted = {(kind, path, line_of(tree, path, text)) for kind, path, text in way.expected}
         tried = _tried(Folder(tree.root), NAMES.get(conversion.driver, conversion.driver))
+        found = findings_of(tried.analysis, tried.tree, RULES)
+    assert places_of(found) == wanted
     proof = tried.proof
-    if right or not way.expected:
+    if not wanted:
         assert (proof.plan.edits, proof.reasons) == ((), ())
         return
     assert proof.plan.edits or proof.reasons
