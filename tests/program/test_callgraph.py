@@ -914,6 +914,37 @@ def test_who_lies_elsewhere_calls_what_is_exported(
     assert found.context == context
 
 
+HOOK = "int (*hook)(struct xfrm_state *x) __read_mostly;\n"
+CALLS_HOOK = f"{XMIT}\treturn hook ? hook(0) : 0;\n}}\n{NDO}"
+HOOKED = [f"{TX} -hook-> target"]
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "wanted"),
+    [
+        pytest.param(f"extern {HOOK}", f"{HOOK}{CALLS_HOOK}", [], id="of one that exports nothing"),
+        pytest.param(
+            f"extern {HOOK}", f"static {HOOK}EXPORT_SYMBOL(hooks);\n{CALLS_HOOK}", [], id="its own"
+        ),
+        pytest.param(
+            f"static {HOOK}", f"{HOOK}EXPORT_SYMBOL(hook);\n{CALLS_HOOK}", [], id="one of each"
+        ),
+        pytest.param(
+            f"extern {HOOK}", f"{HOOK}EXPORT_SYMBOL(hook);\n{CALLS_HOOK}", HOOKED, id="the other's"
+        ),
+        pytest.param(
+            f"{HOOK}EXPORT_SYMBOL_GPL(hook);\n", f"extern {HOOK}{CALLS_HOOK}", HOOKED, id="the own"
+        ),
+    ],
+)
+def test_a_pointer_that_a_module_exports(own: str, others: str, wanted: list[str]) -> None:
+    sets = "void init(void) { hook = target; }\n"
+    files = {FOO: f"{HEAD}{TARGET}{own}{sets}", HEADER: "", BAR: "", AWAY: HEAD + others}
+    _, found = reach(files)
+    assert chains(found) == wanted
+    assert found.context == ("datapath" if wanted else "unknown")
+
+
 ULD = """\
 struct uld_info { int (*tx)(struct sk_buff *skb, struct net_device *dev); int (*ctl)(void); };
 struct adapter { struct uld_info uld[4]; };

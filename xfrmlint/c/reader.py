@@ -32,6 +32,8 @@ _ARGUMENT = re.compile(rb"[^(){};]*\)\s*\{")
 _ALIAS = re.compile(rb'\b(?:__)?alias(?:__)?\s*\(\s*"?(\w+)"?\s*\)[\s)]*[;_]')
 _DECLARED = re.compile(rb"\b(?!__attribute__\b)(\w+)\s*\([^;{}]*$")
 _IDENTIFIER = re.compile(rb"[A-Za-z_]\w*")
+# Files that name what a module exports; what more have is no hook.
+_MOST_USERS = 40
 
 
 class Occurrence(NamedTuple):
@@ -122,13 +124,32 @@ class Reader:
         found = self.near(name, path)
         if not self.universe.doubt(path):
             return found
-        own = re.compile(rb"^(?!extern\b)\w[^\n;(){}]*\b%s\s*[=;\[]" % _escaped(name), re.M)
+        own = _defining(name)
         users = [
             user
             for user in self.universe.exported(name, path)
             if not own.search(self.corpus.data(user))
         ]
         return [*found, *self.occurrences(name, users, f"users of {name} in {path}")]
+
+    def beyond(self, name: str, path: str) -> list[Occurrence] | None:
+        """Return the occurrences of a variable in other modules, if one of them all exports it.
+
+        None: so many name it that they are not looked at.
+        """
+        own, key = _defining(name), ("beyond", self.universe.key(path))
+        files, data = self.universe.files(path), self.corpus.data
+        exports = any(self.universe.given_to_all(name, file, False) for file in files)
+        if not exports and any(own.search(data(file)) for file in files):
+            return []
+        named = [f for f in self.corpus.tree.search(rf"\b{re.escape(name)}\b") if f not in files]
+        others = [f for f in named if self.universe.given_to_all(name, f, False)]
+        if not (exports or others):
+            return []
+        users = [f for f in named if f in others or not own.search(data(f))]
+        if len(users) > _MOST_USERS:
+            return None
+        return self.occurrences(name, users, " ".join((*key, name)))
 
     def inside(self, word: str, path: str) -> list[Occurrence]:
         """Return the occurrences of a word in one file, the macros of its own headers expanded."""
@@ -359,6 +380,16 @@ class Reader:
             self._outward[name, top] = [view for view in views if not view.static]
         found = self._outward[name, top]
         return found if len({view.path for view in found}) == 1 else []
+
+
+def _defining(name: str) -> re.Pattern[bytes]:
+    """Return what matches where a file defines a variable, or a pointer to a function."""
+    word = _escaped(name)
+    return re.compile(
+        rb"^(?!extern\b)\w[^\n;{}=]*\b%s\s*(?:\)\s*\([^;{}=]*\)\s*)?(?:[A-Za-z_]\w*\s*)?[=;\[]"
+        % word,
+        re.M,
+    )
 
 
 def _escaped(name: str) -> bytes:

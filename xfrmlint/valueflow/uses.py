@@ -131,10 +131,13 @@ class Uses:
         made = Step(step.use, step.via or via, giver or step.giver, step.depth + 1)
         return [made._replace(use=self.mention(view, node)) for node in nodes]
 
-    def _of_global(self, step: Step) -> list[Step]:
+    def _of_global(self, step: Step) -> list[Step] | None:
         use = step.use
         found = []
-        for view, node in self.reader.everywhere(use.name, use.view.path):
+        beyond = self.reader.beyond(use.name, use.view.path)
+        if beyond is None:
+            return None
+        for view, node in [*self.reader.everywhere(use.name, use.view.path), *beyond]:
             if node.type != "identifier" or view.local(use.name, node.start_byte) is not None:
                 continue
             if node.parent is not None and node.parent.type.endswith("declarator"):
