@@ -100,6 +100,8 @@ def graph_of(view: View, statements: Sequence[Node]) -> Graph:
     builder = _Builder(view)
     end = builder.add(Step(Does.END, None))
     start = builder.listed(statements, end, _Jumps())
+    for chosen in builder.branches.chosen():
+        start = builder.add(Step(Does.CONFIGURED, None, [start], labels=[chosen]))
     builder.leave()
     for label, index in builder.labels.items():
         if builder.steps[index].next == []:
@@ -412,6 +414,8 @@ class _Branches:
             if item.start <= branch.start < item.end and not branch.dead and not view.settled
         ]
         self.left_out = frozenset(blanked.left_out)
+        self.dropped = frozenset(blanked.dropped)
+        self.choices = frozenset(blanked.choices)
         self._starts = [branch.start for branch in self.found]
         # For each the last one before it that does not end before it.
         self._around: list[int] = []
@@ -449,7 +453,27 @@ class _Branches:
             self._link()
         found = self._groups[branch]
         shown = [b for b in found if (b.start, b.end) not in self.left_out]
-        return shown, len(shown) < len(found) or any(b.last for b in found)
+        chosen = (found[0].start, found[-1].end) in self.choices
+        return shown, chosen or len(shown) < len(found) or any(b.last for b in found)
+
+    def chosen(self) -> Iterable[tuple[str, bool]]:
+        """Return the conditions under which this view's body is what it is where one has to stay.
+
+        Where none of the views has some, or one has what asks otherwise, all could be compiled.
+        """
+        found: dict[str, set[bool]] = {}
+        body = self.view.body if self.choices else None
+        begin = self.view.origin(body.start_byte)[1] if body is not None else 0
+        for branch in self.found if body is not None else ():
+            shown, _ = self.group(branch)
+            group = self._groups[branch]
+            # What heads a function is told by its name.
+            if branch.start < begin or (branch.start, group[-1].end) not in self.choices:
+                continue
+            text, holds = self.label(shown[0]) if shown else self.otherwise(group)
+            seen = self.dropped.isdisjoint((b.start, b.end) for b in group)
+            found.setdefault(text, set()).update({holds} if seen else {holds, not holds})
+        return [(text, holds) for text, (holds, *more) in found.items() if not more]
 
     def _link(self) -> None:
         """Find out which branches stand beside one another."""
