@@ -60,11 +60,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Graph:
-    """steps: the nodes. start: where the function begins. labels: where those of its own stand."""
+    """steps: the nodes. start: where the function begins. labels: where those of its own stand.
+
+    made: steps of what is not written there, as a destructor's call is not: what stands where they
+    say can be another's.
+    """
 
     steps: Sequence[Step]
     start: int
     labels: Mapping[str, int] = field(default_factory=dict)
+    made: Container[int] = ()
 
     def step_of(self, node: Node) -> int:
         """Return the innermost step in which a node stands; -1 for none."""
@@ -72,6 +77,7 @@ class Graph:
             (step.node.end_byte - step.node.start_byte, i)
             for i, step in enumerate(self.steps)
             if step.node is not None
+            and i not in self.made
             and step.node.start_byte <= node.start_byte < step.node.end_byte
         ]
         return min(found, default=(0, -1))[1]
@@ -108,7 +114,7 @@ def graph_of(view: View, statements: Sequence[Node]) -> Graph:
             # A goto to a label that is not here: it leaves the statement expression.
             builder.steps[index] = Step(Does.CUT, builder.gotos[label])
     labels = {n: i for n, i in builder.labels.items() if builder.steps[i].does is not Does.CUT}
-    return Graph(builder.steps, start, labels)
+    return Graph(builder.steps, start, labels, builder.made)
 
 
 def labels_in(view: View) -> frozenset[str]:
@@ -153,6 +159,7 @@ class _Builder:
         self.branches = _Branches(view)
         self.cleanups = Cleanups(view)
         self.outer = -1
+        self.made: set[int] = set()
         # The scopes in which labels stand, and jumps to them.
         self.homes: dict[str, tuple[Scope, ...]] = {}
         self.jumping: list[tuple[int, str, tuple[Scope, ...]]] = []
@@ -227,8 +234,10 @@ class _Builder:
 
     def done(self, nodes: Sequence[Node], after: int) -> int:
         """Build what is done where a scope begins, or ends."""
+        first = len(self.steps)
         for node in reversed(nodes):
             after = self._statement(node, after, _Jumps())
+        self.made.update(range(first, len(self.steps)))
         return after
 
     def leave(self) -> None:
