@@ -84,6 +84,7 @@ _NAMED_TYPE = re.compile(
 )
 _WORD = re.compile(rb"\w")
 _FAR = 4000
+_NEAR = 80
 _PARENTHESIS = re.compile(rb"[()]")
 _BRACKET = re.compile(rb"[{}()]")
 _OPENED_BY = {b"}": b"{", b")": b"("}
@@ -503,31 +504,35 @@ def _can_be_bare(out: bytearray, said: Sequence[Branch]) -> bool:
 
     They are the statement of what stands before them, or what stands behind them is theirs.
     """
-    bodies = [bytes(out[b.start : b.end]) for b in said]
     start, end = said[0].start, said[-1].end
-    bare = _is_head(bytes(out[max(0, start - _FAR) : start])) and all(map(_STATEMENT.match, bodies))
+    bare = _is_head(out, 0, start) and all(_STATEMENT.match(out, b.start, b.end) for b in said)
     if not bare and len(said) == 1:
-        bare = _is_head(bodies[0]) or bool(_ELSE.match(bodies[0]) and _ELSE.match(out, end))
-    return bare and not any(map(_opened, bodies))
+        bare = _is_head(out, start, end) or bool(
+            _ELSE.match(out, start, end) and _ELSE.match(out, end)
+        )
+    return bare and not any(_opened(bytes(out[b.start : b.end])) for b in said)
 
 
-def _is_head(text: bytes) -> bool:
+def _is_head(text: bytes | bytearray, start: int, end: int) -> bool:
     """Tell whether a text ends where the statement of an if, an else or a loop is to follow."""
-    text = text.rstrip()
-    if not text.endswith(b")"):
-        return _BARE_HEAD.search(text, max(0, len(text) - len(b" else"))) is not None
+    last = (
+        text[max(start, end - _NEAR) : end].rstrip() or text[max(start, end - _FAR) : end].rstrip()
+    )
+    if not last.endswith(b")"):
+        return last.endswith((b"else", b"do")) and _BARE_HEAD.search(last) is not None
+    head = without_literals(bytes(text[max(start, end - _FAR) : end]))
     depth = 0
-    for match in reversed(list(_PARENTHESIS.finditer(without_literals(text)))):
+    for match in reversed(list(_PARENTHESIS.finditer(head))):
         depth += 1 if match.group() == b")" else -1
         if depth == 0:
-            return _HEAD.search(text[: match.start()]) is not None
+            return _HEAD.search(head[: match.start()]) is not None
     return False
 
 
 def _begins(body: bytes, block: bool) -> bool:
     """Tell whether a body ends amid a statement. block: what stands behind it is one."""
     ends = block and body.endswith(b")")
-    return ends or _is_head(body) or _OPERATOR.search(body[-1:]) is not None
+    return ends or _is_head(body, 0, len(body)) or _OPERATOR.search(body[-1:]) is not None
 
 
 def _opened(body: bytes) -> bytes:
