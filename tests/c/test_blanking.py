@@ -317,6 +317,47 @@ def test_conditionals(text: str, wanted: str) -> None:
             id="two left sides",
         ),
         pytest.param(
+            "if (a)\n#ifdef A\n{ x; }\n#else\ny;\n#endif\nz;",
+            None,
+            ["if (a) { x; } z;", "if (a) y; z;"],
+            [],
+            id="two statements of an if",
+        ),
+        pytest.param(
+            "else\n#if A\nx;\n#elif B\ny;\n#endif\nz;",
+            "y",
+            ["else y; z;", "else z;", "else x; z;"],
+            [],
+            id="or the one behind them",
+        ),
+        pytest.param(
+            "\tfor_each_cpu(i)\n#ifdef A\nx;\n#endif\nz;",
+            None,
+            ["while (i) x; z;", "while (i) z;"],
+            [],
+            id="of a loop",
+        ),
+        pytest.param(
+            "f(a)\n#ifdef A\nx;\n#endif\nz;", None, ["f(a) x; z;"], [], id="behind no head"
+        ),
+        pytest.param(
+            "if (a\n#ifdef A\n&& x\n#endif\n) z;", None, ["if (a && x ) z;"], [], id="amid a head"
+        ),
+        pytest.param(
+            "#ifdef A\nif (a) x; else\n#endif\nz;",
+            None,
+            ["if (a) x; else z;", "z;"],
+            [],
+            id="an else, or none",
+        ),
+        pytest.param(
+            "if (a) x;\n#ifdef A\nelse y;\n#else\nelse z;\n#endif",
+            None,
+            ["if (a) x; else y;", "if (a) x; else z;"],
+            [],
+            id="two elses",
+        ),
+        pytest.param(
             "#ifdef NEVER\n{\n#endif\nx;", None, ["x;"], ["{"], id="what nothing closes is dropped"
         ),
         pytest.param(

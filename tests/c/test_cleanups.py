@@ -43,6 +43,9 @@ void example_init(struct net_device *dev)
 }
 """
 PUT = """
+#define EXAMPLE_HANDLE(name, value) u32 name __cleanup(example_put) = (value)
+#define EXAMPLE_VALUE(kind, name, end) kind __attribute__((cleanup(end))) name
+
 static void example_put(u32 *h)
 {
 	writel(*h, (u32 __iomem *)0x10); /* released */
@@ -85,6 +88,7 @@ DEFINE_CLASS(example, struct example_md *, if (_T) example_send(_T), m, struct e
 EXTEND_CLASS(example, _on, m + 0 * n, struct example_md *m, int n)
 DEFINE_GUARD(example_ring, struct example_md *, example_none(_T), example_send(_T))
 DEFINE_GUARD_COND(example_ring, _soon, example_try(_T))
+#define EXAMPLE_MD(name, of) struct example_md *name __free(example_send) = (of)
 
 static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
 {
@@ -148,6 +152,7 @@ QUIET = {
         "\t\th = 1;\n"
         "\treturn 0;"
     ),
+    "declared by a macro": ("EXAMPLE_HANDLE(h, ASK);\n\n\tif (!h)\n\t\th = 1;\n\treturn 0;"),
     "each turn ends it": (
         "for (;;) {\n"
         "\t\tu32 h __cleanup(example_put) = ASK;\n"
@@ -163,6 +168,8 @@ LOUD = {
     "several attributes": (
         "u32 h __attribute__((unused, cleanup(example_put))) = ASK;\n\n\treturn 0;"
     ),
+    "declared by a macro": ("EXAMPLE_HANDLE(h, ASK);\n\n\treturn 0;"),
+    "named to a macro": ("EXAMPLE_VALUE(u32, h, example_put) = ASK;\n\n\treturn 0;"),
     "stored in a return": (
         "u32 h __cleanup(example_put) = 1;\n\n\treturn p->n ? (h = ASK, 0) : 1;"
     ),
@@ -234,6 +241,14 @@ MD_QUIET = {
         "\t\treturn example_drop(no_free_ptr(md));\n"
         "\treturn NETDEV_TX_OK;"
     ),
+    "__free: declared by a macro": (
+        "EXAMPLE_MD(md, &m);\n"
+        "\n"
+        "\tmd->sa = ASK;\n"
+        "\tif (!md->sa)\n"
+        "\t\tmd = NULL;\n"
+        "\treturn NETDEV_TX_OK;"
+    ),
     "CLASS: no longer there": (
         "CLASS(example, md)(&m);\n"
         "\n"
@@ -292,6 +307,9 @@ MD_LOUD = {
         "\n"
         "\tmd->sa = ASK;\n"
         "\treturn NETDEV_TX_OK;"
+    ),
+    "__free: declared by a macro": (
+        "EXAMPLE_MD(md, &m);\n\n\tmd->sa = ASK;\n\treturn NETDEV_TX_OK;"
     ),
     "guard": ("guard(example_ring)(&m);\n\tm.sa = ASK;\n\treturn NETDEV_TX_OK;"),
     "scoped_guard": (
@@ -379,3 +397,61 @@ def test_what_defines_and_declares_is_no_parse_error() -> None:
     found = {f.type: text.splitlines()[f.line - 1] for f in report.findings}
     assert "DEFINE_FREE" in found["DIRECT_OFFLOAD_HANDLE"]
     assert not [one for one in report.unknown if "parse errors" in one.reason]
+
+
+SENDS = """
+struct example_tx { struct xfrm_state *x; u32 __iomem *io; };
+
+static void example_send(struct example_tx *tx)
+{
+	writel(tx->x->xso.offload_handle, tx->io);
+}
+
+DEFINE_FREE(example_tx, struct example_tx *, example_send(_T))
+MACROS
+static void example_begin(struct example *p, struct xfrm_state *x)
+{
+	struct example_tx t = { .x = x, .io = p->io };
+
+	BEGIN
+	p->n++;
+}
+
+static netdev_tx_t example_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	XMIT;
+	return NETDEV_TX_OK;
+}
+
+static void __exit example_exit(void)
+{
+	STOP;
+}
+module_exit(example_exit);
+"""
+TX = "#define EXAMPLE_TX(name) struct example_tx name __cleanup(example_send)\n"
+
+
+@pytest.mark.parametrize(
+    ("macros", "begin"),
+    [
+        ("", "struct example_tx tx __cleanup(example_send) = t;"),
+        (TX, "EXAMPLE_TX(tx) = t;"),
+        (TX.replace("name)", "name, end)", 1).replace("example_send", "end"), "EXAMPLE_TX(tx, E);"),
+        (
+            TX.replace("name __cleanup(example_send)", "*name __free(example_tx)"),
+            "EXAMPLE_TX(tx) = &t;",
+        ),
+    ],
+    ids=["written out", "by a macro", "named to a macro", "__free"],
+)
+@pytest.mark.parametrize("packets", [False, True])
+def test_what_ends_a_variable_runs_where_that_is_declared(
+    macros: str, begin: str, packets: bool
+) -> None:
+    frame = SENDS.replace("MACROS", macros).replace("BEGIN", begin.replace("E)", "example_send)"))
+    call = "example_begin({}, NULL)"
+    frame = frame.replace("XMIT", call.format("netdev_priv(dev)") if packets else "")
+    frame = frame.replace("STOP", "" if packets else call.format("NULL"))
+    wanted = ("DIRECT_OFFLOAD_HANDLE", "writel(tx->x->xso.offload_handle, tx->io);")
+    assert (wanted in reported(frame, "")) is packets

@@ -976,6 +976,71 @@ def test_what_looks_like_something_else(statements: str, outside: str, paths: se
     assert ways(statements, outside) == paths
 
 
+LEAVES = "{ busy(); goto drop; }"
+
+
+def arms(one: str, other: str | None = None, then: str = "#else") -> str:
+    rest = f"{then}\n{other}\n" if other is not None else ""
+    return f"\n#ifdef A\n{one}\n{rest}#endif\n"
+
+
+@pytest.mark.parametrize(
+    ("statements", "right"),
+    [
+        ("if (!h)" + arms(LEAVES, "goto drop;"), True),
+        ("if (!h)" + arms("goto drop;", LEAVES), True),
+        ("if (!h)" + arms(LEAVES, LEAVES, "#elif defined(B)") + "goto drop;", True),
+        ("if (!h)" + arms(LEAVES) + "goto drop;", True),
+        ("if (h)\nbusy();\nelse" + arms(LEAVES, "goto drop;"), True),
+        ("if (h)\nbusy();" + arms("else " + LEAVES, "else goto drop;"), True),
+        ("if (h)\nbusy();" + arms("else if (dev) goto drop;") + "else goto drop;", True),
+        ("while (!h)" + arms(LEAVES, "goto drop;"), True),
+        ("for (; !h;)" + arms(LEAVES, "goto drop;"), True),
+        ("do" + arms(f"{{ if (!h) {LEAVES} }}", "if (!h) goto drop;") + "while (0);", True),
+        (
+            "unsigned long g = 1;\nif (!h)"
+            + arms("g = 0;", "goto drop;")
+            + arms("if (!g) goto drop;"),
+            True,
+        ),
+        ("if (!h)" + arms(LEAVES, LEAVES, "#elif defined(B)") + "busy();", False),
+        ("if (!h)" + arms(LEAVES) + "busy();", False),
+        ("if (!h)" + arms(LEAVES, ";"), False),
+        ("if (h)\nbusy();" + arms("else " + LEAVES), False),
+        ("if (h)\nbusy();" + arms("else if (dev) busy();") + "else goto drop;", False),
+        ("do" + arms(f"{{ if (!h) {LEAVES} }}", "busy();") + "while (0);", False),
+        (arms("if (h)") + "{ give(h); return 0; }\ngoto drop;", False),
+        (arms("if (!h) goto drop; else") + "give(h);\nreturn 0;", False),
+        # What the first of several texts has says the opposite twice: it is still followed.
+        (arms("if (busy())") + "busy();" + arms("", "if (busy())") + "busy();", False),
+    ],
+)
+def test_what_an_if_leaves_of_a_statement(statements: str, right: bool) -> None:
+    end = "\ngive(h);\nreturn 0;\ndrop:\ndrop(skb);\nreturn 0;"
+    found = {one.removesuffix(" -> 0") for one in ways(H + statements + end)}
+    assert (found <= {"ask, 0", "ask, !0", "ask, !0, use given to give()"}) is right
+
+
+HEADS = """static unsigned long
+#ifdef A
+get_counted(struct xfrm_state *x, struct net_device *d)
+#else
+get(struct xfrm_state *x, struct net_device *d)
+#endif
+{ return xfrm_dev_state_lower_handle(x, d); }
+#ifdef A
+#define get(x, d) get_counted(x, d)
+#endif
+"""
+
+
+@pytest.mark.parametrize(("other", "right"), [("goto drop;", True), ("busy();", False)])
+def test_a_function_with_two_heads_is_called_by_either(other: str, right: bool) -> None:
+    test = f"if (!h){arms(LEAVES, other)}give(h);\nreturn 0;\ndrop:\ndrop(skb);\nreturn 0;"
+    found = ways(f"{X}unsigned long h = get(x, dev);\n{test}", HEADS)
+    assert ("ask, 0, use given to give() -> 0" not in found) is right
+
+
 COOKIE = """\
 struct cookie { struct { u32 slot; bool live; } sa; u32 len; bool on; };
 static bool usable(const struct cookie *c) { return c->sa.live; }

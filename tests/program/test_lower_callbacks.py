@@ -1495,6 +1495,18 @@ def test_another_name_of_a_function_is_followed(body: str, slept: list[str]) -> 
     assert rows("SELECT reason FROM unknown WHERE reason LIKE '%foo_two%'", text) == []
 
 
+@pytest.mark.parametrize(
+    ("end", "slept"),
+    [("if (*hw)\n\t\t(*hw)->ops = 0;", []), ("msleep(1);", ["msleep()"])],
+    ids=["quiet", "sleeps"],
+)
+def test_what_ends_a_variable_is_followed(end: str, slept: list[str]) -> None:
+    text = f"static void foo_end(struct foo_hw **hw) {{ {end} }}\n"
+    text += DELETE.replace("BODY", "struct foo_hw *hw __cleanup(foo_end) = p->hw;")
+    assert rows("SELECT what FROM sleep", text) == slept
+    assert rows("SELECT reason FROM unknown WHERE reason LIKE '%is not seen'", text) == []
+
+
 KEYED = """
 static void foo_forget(void *key) { kfree(key); }
 static void foo_hash(struct sk_buff *skb, struct foo_sa *s) { foo_fill(skb, s->key); }

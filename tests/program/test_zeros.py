@@ -146,6 +146,8 @@ USED = """if (priv->used + 1 >= EXAMPLE_MAX)
 	COUNT
 	x->xso.offload_handle = priv->used;
 	return 0;"""
+GUARD = "DEFINE_GUARD(example_tbl, struct example_priv *, example_lock(_T), example_unlock(_T))\n"
+GUARDED = "x->xso.offload_handle = ++priv->used;\n	return 0;"
 GIVES_BACK = """for (i = 0; i < 4; i++) {
 		x->xso.offload_handle = priv->tbl[i].id;
 		CALL
@@ -188,6 +190,10 @@ ZERO, UNKNOWN = "ADD_RETURNS_ZERO", "unknown"
         ("", USED.replace("COUNT", "priv->used++;"), ""),
         ("", USED.replace("COUNT", "if (x->id.proto)\n		priv->used++;"), UNKNOWN),
         ("", USED.replace("COUNT", "").replace("priv->used;", "priv->used++;"), ZERO),
+        (GUARD, f"guard(example_tbl)(priv);\n	{GUARDED}", ""),
+        (GUARD, f"CLASS(example_tbl, held)(priv);\n	{GUARDED}", ""),
+        (GUARD, f"scoped_guard(example_tbl, priv) {{ {GUARDED} }}", ""),
+        (GUARD, f"guard(example_tbl)(priv);\n	{GUARDED.replace('++priv->used', 'i')}", ZERO),
         ("", GIVES_BACK.replace("CALL", DELETES), ""),
         ("", GIVES_BACK.replace("CALL", f"if (x->id.proto)\n			{DELETES}"), UNKNOWN),
         ("", GIVES_BACK.replace("CALL", ""), UNKNOWN),

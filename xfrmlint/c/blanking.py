@@ -84,11 +84,19 @@ _NAMED_TYPE = re.compile(
 )
 _WORD = re.compile(rb"\w")
 _FAR = 4000
+_NEAR = 80
+_PARENTHESIS = re.compile(rb"[()]")
 _BRACKET = re.compile(rb"[{}()]")
 _OPENED_BY = {b"}": b"{", b")": b"("}
 # A branch that ends so begins what the code behind the conditional goes on with.
 _OPERATOR = re.compile(rb"[-=+*/|&?<]$")
-_HEAD = re.compile(rb"(?:^|[;{}])\s*(?:else\s+)?(?:if|for|while|switch)\s*\([^;{}]*\)$")
+# What a statement has to follow, and which of the words has its condition in between.
+_BARE_HEAD = re.compile(rb"\b(?:else|do)\Z")
+_HEAD = re.compile(
+    rb"(?:\b(?:if|for|while|switch)|(?:^|\n)[ \t]+\w*(?:for_?each|FOR_?EACH|_walk)\w*)\s*\Z"
+)
+_STATEMENT = re.compile(rb"\s*[\w{;(*+-]")
+_ELSE = re.compile(rb"\s*else\b")
 _SEEN = re.compile(rb"\S")
 _MOST_TURNS = 4
 
@@ -333,13 +341,14 @@ class _Conditionals:
         # Inner conditionals come first in `groups`: settled when the outer one is weighed.
         for live in living:
             said = [b for b in live if len(live) == 1 or out[b.start : b.end].strip()]
-            if len(said) == 1:
+            bare = bool(said) and _can_be_bare(out, said)
+            if len(said) == 1 and not bare:
                 alone += said
-            elif not _side_by_side(out, live):
+            elif bare or not _side_by_side(out, live):
                 if not self._alike:
                     for group in living:
                         self._alike.setdefault(_asked(group), []).append(group)
-                self._choose(out, live)
+                self._choose(out, live, bare)
         odd = any(out.count(left) != out.count(right) for left, right in (b"{}", b"()"))
         if odd and _opened(bytes(out)):
             self._drop(out, alone)
@@ -407,19 +416,22 @@ class _Conditionals:
                 groups.append([group[-1].closed()])
         return lines, groups
 
-    def _choose(self, out: bytearray, live: Sequence[Branch]) -> None:
+    def _choose(self, out: bytearray, live: Sequence[Branch], bare: bool) -> None:
         """Leave one branch of a conditional, this turn's.
 
         Its turn comes for each that opens and closes as many brackets as the one preferred; the
         code around it fits them alike. Conditionals that ask the same are answered the same.
+        bare: it is fit for none of them, too, which is the last turn's.
         """
         bodies = [bytes(out[b.start : b.end]) for b in live]
         first = self._first(out, live)
         opened = _opened(bodies[first])
-        order = [(first + further) % len(live) for further in range(len(live))]
-        fitting = [i for i in order if bodies[i].strip() and _opened(bodies[i]) == opened] or [
-            first
-        ]
+        if bare and not live[-1].last:
+            bodies.append(b"")
+        order = [(first + further) % len(bodies) for further in range(len(bodies))]
+        fitting = [
+            i for i in order if (bare or bodies[i].strip()) and _opened(bodies[i]) == opened
+        ] or [first]
         shown = fitting[:_MOST_TURNS]
         kept = shown[self._turn % len(shown)]
         self.turns = max(self.turns, len(shown))
@@ -427,11 +439,10 @@ class _Conditionals:
         for index, branch in enumerate(live):
             if index == kept:
                 continue
-            if bodies[index].strip():
-                place = branch.start, branch.end
-                self.left_out.append(place)
-                if index not in shown:
-                    self.dropped.append(place)
+            place = branch.start, branch.end
+            self.left_out.append(place)
+            if index not in shown and bodies[index].strip():
+                self.dropped.append(place)
             _clear(out, branch.start, branch.end)
 
     def _first(self, out: bytearray, live: Sequence[Branch]) -> int:
@@ -477,18 +488,51 @@ def _side_by_side(out: bytearray, live: Sequence[Branch]) -> bool:
     bodies = [bytes(out[b.start : b.end]) for b in live]
     # Two bodies for one function head parse as a function and a stray block.
     blocks = sum(body.lstrip()[:1] == b"{" for body in bodies)
-    if blocks > 1 or any(_opened(body) for body in bodies):
+    if (
+        blocks > 1
+        or sum(bool(_ELSE.match(body)) for body in bodies) > 1
+        or any(_opened(body) for body in bodies)
+    ):
         return False
     behind = _SEEN.search(out, live[-1].end)
     block = behind is not None and behind.group() == b"{"
     return not any(_begins(body.rstrip(), block) for body in bodies)
 
 
+def _can_be_bare(out: bytearray, said: Sequence[Branch]) -> bool:
+    """Tell whether the code around some branches is another where none of them is compiled.
+
+    They are the statement of what stands before them, or what stands behind them is theirs.
+    """
+    start, end = said[0].start, said[-1].end
+    bare = _is_head(out, 0, start) and all(_STATEMENT.match(out, b.start, b.end) for b in said)
+    if not bare and len(said) == 1:
+        bare = _is_head(out, start, end) or bool(
+            _ELSE.match(out, start, end) and _ELSE.match(out, end)
+        )
+    return bare and not any(_opened(bytes(out[b.start : b.end])) for b in said)
+
+
+def _is_head(text: bytes | bytearray, start: int, end: int) -> bool:
+    """Tell whether a text ends where the statement of an if, an else or a loop is to follow."""
+    last = (
+        text[max(start, end - _NEAR) : end].rstrip() or text[max(start, end - _FAR) : end].rstrip()
+    )
+    if not last.endswith(b")"):
+        return last.endswith((b"else", b"do")) and _BARE_HEAD.search(last) is not None
+    head = without_literals(bytes(text[max(start, end - _FAR) : end]))
+    depth = 0
+    for match in reversed(list(_PARENTHESIS.finditer(head))):
+        depth += 1 if match.group() == b")" else -1
+        if depth == 0:
+            return _HEAD.search(head[: match.start()]) is not None
+    return False
+
+
 def _begins(body: bytes, block: bool) -> bool:
     """Tell whether a body ends amid a statement. block: what stands behind it is one."""
-    if body[-1:] == b")":
-        return block or _HEAD.search(body, max(0, len(body) - _FAR)) is not None
-    return _OPERATOR.search(body[-1:]) is not None
+    ends = block and body.endswith(b")")
+    return ends or _is_head(body, 0, len(body)) or _OPERATOR.search(body[-1:]) is not None
 
 
 def _opened(body: bytes) -> bytes:

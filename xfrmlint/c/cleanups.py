@@ -96,7 +96,8 @@ class Cleanups:
         item = view.written
         self._raw = view.corpus.data(view.path)
         self._asked: set[int] = set()
-        self._any = _HINT.search(self._raw, item.start, item.end) is not None
+        texts = (self._raw, item), (view.made, view.item)
+        self._any = any(_HINT.search(text, one.start, one.end) for text, one in texts)
 
     @cached_property
     def _classes(self) -> Mapping[str, Class]:
@@ -195,10 +196,6 @@ class Cleanups:
 
     def _attributes(self, declaration: Node) -> Iterator[tuple[Node, re.Match[bytes]]]:
         """Yield what is declared with an attribute that says what ends it, the last one first."""
-        path, start = self.view.origin(declaration.start_byte)
-        path_, end = self.view.origin(declaration.end_byte - 1)
-        if path != self.view.path or path_ != path or not _ATTRIBUTE.search(self._raw, start, end):
-            return
         declarators = declaration.children_by_field_name("declarator")
         # Attributes stand in front of a value, and in front of what is declared next.
         ends = [one.start_byte for one in declarators[1:]] + [declaration.end_byte]
@@ -207,9 +204,17 @@ class Cleanups:
             name, value = declarator_name(one), one.child_by_field_name("value")
             begin = one.start_byte if number else declaration.start_byte
             region = (begin, value.start_byte if value is not None else ends[number])
-            found = _ATTRIBUTE.search(self._raw, *(self.view.origin(at)[1] for at in region))
+            found = self._attribute(*region)
             if name is not None and found is not None:
                 yield name, found
+
+    def _attribute(self, start: int, end: int) -> re.Match[bytes] | None:
+        """Return the attribute in a part of the view's text, as it is written or as macros say."""
+        found, item = _ATTRIBUTE.search(self.view.made, start, end), self.view.written
+        ends = [self.view.origin(at) for at in (start, end - 1)]
+        if found or not all(p == self.view.path and item.start <= at < item.end for p, at in ends):
+            return found
+        return _ATTRIBUTE.search(self._raw, ends[0][1], ends[1][1] + 1)
 
     def _ended(self, of: Class, what: bytes) -> bytes:
         """Return the call that ends something of a class."""

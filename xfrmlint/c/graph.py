@@ -60,11 +60,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Graph:
-    """steps: the nodes. start: where the function begins. labels: where those of its own stand."""
+    """steps: the nodes. start: where the function begins. labels: where those of its own stand.
+
+    made: steps of what is not written there, as a destructor's call is not: what stands where they
+    say can be another's.
+    """
 
     steps: Sequence[Step]
     start: int
     labels: Mapping[str, int] = field(default_factory=dict)
+    made: Container[int] = ()
 
     def step_of(self, node: Node) -> int:
         """Return the innermost step in which a node stands; -1 for none."""
@@ -72,6 +77,7 @@ class Graph:
             (step.node.end_byte - step.node.start_byte, i)
             for i, step in enumerate(self.steps)
             if step.node is not None
+            and i not in self.made
             and step.node.start_byte <= node.start_byte < step.node.end_byte
         ]
         return min(found, default=(0, -1))[1]
@@ -100,13 +106,15 @@ def graph_of(view: View, statements: Sequence[Node]) -> Graph:
     builder = _Builder(view)
     end = builder.add(Step(Does.END, None))
     start = builder.listed(statements, end, _Jumps())
+    for chosen in builder.branches.chosen():
+        start = builder.add(Step(Does.CONFIGURED, None, [start], labels=[chosen]))
     builder.leave()
     for label, index in builder.labels.items():
         if builder.steps[index].next == []:
             # A goto to a label that is not here: it leaves the statement expression.
             builder.steps[index] = Step(Does.CUT, builder.gotos[label])
     labels = {n: i for n, i in builder.labels.items() if builder.steps[i].does is not Does.CUT}
-    return Graph(builder.steps, start, labels)
+    return Graph(builder.steps, start, labels, builder.made)
 
 
 def labels_in(view: View) -> frozenset[str]:
@@ -151,6 +159,7 @@ class _Builder:
         self.branches = _Branches(view)
         self.cleanups = Cleanups(view)
         self.outer = -1
+        self.made: set[int] = set()
         # The scopes in which labels stand, and jumps to them.
         self.homes: dict[str, tuple[Scope, ...]] = {}
         self.jumping: list[tuple[int, str, tuple[Scope, ...]]] = []
@@ -225,8 +234,10 @@ class _Builder:
 
     def done(self, nodes: Sequence[Node], after: int) -> int:
         """Build what is done where a scope begins, or ends."""
+        first = len(self.steps)
         for node in reversed(nodes):
             after = self._statement(node, after, _Jumps())
+        self.made.update(range(first, len(self.steps)))
         return after
 
     def leave(self) -> None:
@@ -412,6 +423,8 @@ class _Branches:
             if item.start <= branch.start < item.end and not branch.dead and not view.settled
         ]
         self.left_out = frozenset(blanked.left_out)
+        self.dropped = frozenset(blanked.dropped)
+        self.choices = frozenset(blanked.choices)
         self._starts = [branch.start for branch in self.found]
         # For each the last one before it that does not end before it.
         self._around: list[int] = []
@@ -449,7 +462,27 @@ class _Branches:
             self._link()
         found = self._groups[branch]
         shown = [b for b in found if (b.start, b.end) not in self.left_out]
-        return shown, len(shown) < len(found) or any(b.last for b in found)
+        chosen = (found[0].start, found[-1].end) in self.choices
+        return shown, chosen or len(shown) < len(found) or any(b.last for b in found)
+
+    def chosen(self) -> Iterable[tuple[str, bool]]:
+        """Return the conditions under which this view's body is what it is where one has to stay.
+
+        Where none of the views has some, or one has what asks otherwise, all could be compiled.
+        """
+        found: dict[str, set[bool]] = {}
+        body = self.view.body if self.choices else None
+        begin = self.view.origin(body.start_byte)[1] if body is not None else 0
+        for branch in self.found if body is not None else ():
+            shown, _ = self.group(branch)
+            group = self._groups[branch]
+            # What heads a function is told by its name.
+            if branch.start < begin or (branch.start, group[-1].end) not in self.choices:
+                continue
+            text, holds = self.label(shown[0]) if shown else self.otherwise(group)
+            seen = self.dropped.isdisjoint((b.start, b.end) for b in group)
+            found.setdefault(text, set()).update({holds} if seen else {holds, not holds})
+        return [(text, holds) for text, (holds, *more) in found.items() if not more]
 
     def _link(self) -> None:
         """Find out which branches stand beside one another."""

@@ -442,9 +442,10 @@ class Outlines:
             self._expand(made, unit, use)
             at = use.end
         made.copy(unit.text, at, len(unit.text))
-        text = readable(b"".join(made.pieces))
+        written = b"".join(made.pieces)
+        text = readable(written)
         tops = top_nodes(parse(text).root_node)
-        expansion = made.expansion(text)
+        expansion = made.expansion(written)
         items, parts = _placed(outline(tops, unit.turn), made, unit)
         lines = [
             self.corpus.unit(path).line(start) if path == unit.path else 0
@@ -595,7 +596,7 @@ def _open_braces(text: bytes, end: int) -> int:
 
 def _is_whole(body: bytes) -> bool:
     """Tell whether a macro's body can be a statement: no declaration, label, cast, open brace."""
-    text = body.strip()
+    text = (readable(body) if b"__" in body else body).strip()
     if _DECLARES.match(text):
         return False
     if text[-1:] in b":|&,.*-+/(" or text[:1] in b"|,.":

@@ -74,6 +74,8 @@ class View:
         self.text = text
         self.heads: Mapping[str, Place] = {}
         self._expansion = expansion
+        # What macros make of the text before attributes are blanked, at the same offsets.
+        self.made = expansion.text if expansion is not None else b""
         # What is asked of each of many calls or names is looked for once.
         self._holding: dict[re.Pattern[bytes], bool] = {}
         self._leaves: dict[str, Sequence[Node]] = {}

@@ -28,7 +28,9 @@ from xfrmlint.contract.words import STATE
 from xfrmlint.kernel.functions import function_named, guard_sleeps
 
 _CALL = re.compile(rb"(->\s*|\.\s*)?(?<![\w])([A-Za-z_]\w*)\s*(\()")
-_POINTER = re.compile(rb"\(\s*\*[^()]*\)\s*\(")
+_POINTER = re.compile(rb"\((?<!\bif \()(?<!\bwhile \()\s*\*[^()]*\)\s*\(")
+# What is called where a variable ends.
+_ENDS = re.compile(rb"\b__cleanup(?:__)?\s*\(\s*(\w+)\s*\)")
 _STRING = re.compile(rb'"(?:[^"\\\n]|\\.)*"')
 _CONDITION = re.compile(rb"#[ \t]*(?:el)?if\b(?:[^\n\\]|\\\r?\n?)*")
 _NOT_CALLED = frozenset(
@@ -402,6 +404,7 @@ class NameWalk:
             met["freeing"] |= made
         for kind, called in self._named_in(text, path):
             met[kind][called] = None
+        text = _ENDS.sub(rb"\1()", text) if b"__cleanup" in text else text
         for match in _CALL.finditer(text):
             if match.group(2) in _NOT_CALLED:
                 continue
