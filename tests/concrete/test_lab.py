@@ -471,6 +471,29 @@ def test_a_list_is_what_it_is_where_its_links_are_read(
     assert (told(found) == []) is (wanted == "AB--")
 
 
+@pytest.mark.parametrize(
+    ("loop", "wanted"), [(ROUND, "AB--"), (ROUND.replace("all.next;", "all.next->next;"), "-B--")]
+)
+def test_a_callback_that_is_not_told_the_owner(loop: str, wanted: str, tmp_path: Path) -> None:
+    tree = laid(
+        tmp_path,
+        *linked(loop),
+        ("owner_lower_handle(struct net_device *dev, ", "owner_lower_handle("),
+        ("	struct owner *owner = netdev_priv(dev);\n	struct map", "	struct map"),
+    )
+    changed(
+        tree,
+        "include/linux/netdevice.h",
+        "(*xdo_dev_state_lower_handle)(struct net_device *dev,\n",
+        "(*xdo_dev_state_lower_handle)(\n",
+    )
+    changed(tree, "include/net/xfrm.h", "handle(owner, x, lower_dev)", "handle(x, lower_dev)")
+    found = ran(tree)
+    assert found.untold == ()
+    assert "".join(got(scene(found, "U with A and B adds")).values()) == wanted
+    assert (told(found) == []) is (wanted == "AB--")
+
+
 def test_a_number_of_the_owners_own_is_tried_both_ways(tmp_path: Path) -> None:
     found = ran(laid(tmp_path, (RETURN, f"	if (owner->kind == 3)\n		return 0;\n{RETURN}")))
     assert "".join(got(scene(found, "U with A and B adds, owner.kind is 3")).values()) == "----"
