@@ -393,6 +393,107 @@ def test_what_the_kernel_does_is_done(
     assert told(found) == []
 
 
+LINKS = """struct hlist_node {
+	struct hlist_node *next, **pprev;
+};
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+"""
+
+
+def linked(
+    loop: str, head: str = "list_head", node: str = "list_head", adds: str = "list_add_tail"
+) -> Sequence[tuple[str, str]]:
+    """Return the owner with a list of handles for each state. loop: in the callback, over it."""
+    entry = "container_of(at, struct handle, link)"
+    return (
+        ("struct port {\n", f"{LINKS}struct port {{\n"),
+        (
+            "struct handle {\n",
+            f"struct map {{\n\tstruct {head} all;\n}};\n\n"
+            f"struct handle {{\n\tstruct {node} link;\n\tstruct net_device *dev;\n",
+        ),
+        (
+            "	struct handle *handle;\n",
+            "	struct handle *handle;\n	struct map *map = MADE;\n",
+        ),
+        ("MADE", "kzalloc(sizeof(*map), GFP_KERNEL)"),
+        (
+            "xa_store(&owner->handles, port->dev->ifindex, handle, GFP_KERNEL);",
+            f"handle->dev = port->dev;\n\t\t{adds}(&handle->link, &map->all);",
+        ),
+        (
+            "	}\n	return 0;\n",
+            "	}\n	rcu_assign_pointer(x->xso.upper_priv, map);\n	return 0;\n",
+        ),
+        (
+            "	struct handle *handle = xa_load(&owner->handles, lower_dev->ifindex);\n",
+            "	struct map *map = rcu_dereference(x->xso.upper_priv);\n"
+            f"	struct {node} *at;\n	struct handle *handle;\n",
+        ),
+        (
+            RETURN,
+            f"	{loop}\n		if ({entry}->dev == lower_dev)\n"
+            f"			return {entry}->value;\n	return 0;",
+        ),
+    )
+
+
+ROUND = "for (at = map->all.next; at != &map->all; at = at->next)"
+BACK = "for (at = map->all.prev; at != &map->all; at = at->prev)"
+ENTRY = (
+    "for (handle = container_of(map->all.next, struct handle, link); &handle->link != &map->all;"
+    " handle = container_of(at->next, struct handle, link))\n		if ((at = &handle->link))"
+)
+FIRST = "for (at = map->all.first; at; at = at->next)"
+HLIST = ("hlist_head", "hlist_node", "hlist_add_head")
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        pytest.param(linked(ROUND), "AB--", id="round"),
+        pytest.param(linked(BACK), "AB--", id="backwards"),
+        pytest.param(linked(ENTRY), "AB--", id="by its entries"),
+        pytest.param(linked(FIRST, *HLIST), "AB--", id="to its end"),
+        pytest.param(linked(ROUND.replace("all.next;", "all.next->next;")), "-B--", id="the rest"),
+        pytest.param(linked(FIRST.replace("at; at =", "0; at ="), *HLIST), "----", id="none"),
+    ],
+)
+def test_a_list_is_what_it_is_where_its_links_are_read(
+    changes: Sequence[tuple[str, str]], wanted: str, tmp_path: Path
+) -> None:
+    found = ran(laid(tmp_path, *changes))
+    assert found.untold == ()
+    assert "".join(got(scene(found, "U with A and B adds")).values()) == wanted
+    assert (told(found) == []) is (wanted == "AB--")
+
+
+@pytest.mark.parametrize(
+    ("loop", "wanted"), [(ROUND, "AB--"), (ROUND.replace("all.next;", "all.next->next;"), "-B--")]
+)
+def test_a_callback_that_is_not_told_the_owner(loop: str, wanted: str, tmp_path: Path) -> None:
+    tree = laid(
+        tmp_path,
+        *linked(loop),
+        ("owner_lower_handle(struct net_device *dev, ", "owner_lower_handle("),
+        ("	struct owner *owner = netdev_priv(dev);\n	struct map", "	struct map"),
+    )
+    changed(
+        tree,
+        "include/linux/netdevice.h",
+        "(*xdo_dev_state_lower_handle)(struct net_device *dev,\n",
+        "(*xdo_dev_state_lower_handle)(\n",
+    )
+    changed(tree, "include/net/xfrm.h", "handle(owner, x, lower_dev)", "handle(x, lower_dev)")
+    found = ran(tree)
+    assert found.untold == ()
+    assert "".join(got(scene(found, "U with A and B adds")).values()) == wanted
+    assert (told(found) == []) is (wanted == "AB--")
+
+
 def test_a_number_of_the_owners_own_is_tried_both_ways(tmp_path: Path) -> None:
     found = ran(laid(tmp_path, (RETURN, f"	if (owner->kind == 3)\n		return 0;\n{RETURN}")))
     assert "".join(got(scene(found, "U with A and B adds, owner.kind is 3")).values()) == "----"
@@ -429,6 +530,24 @@ def test_a_number_of_the_owners_own_is_tried_both_ways(tmp_path: Path) -> None:
             (("xdo_dev_state_add(port->dev, x", "xdo_dev_state_add(dev, x"),),
             "a lower's add is called for U, which is none of the lower devices",
             id="a lower's add that is told the owner's device",
+        ),
+        pytest.param(
+            (
+                ("	struct list_head ports;\n", "	struct list_head ports, others;\n"),
+                (RETURN, f"	if (owner->others.next)\n		return 0;\n{RETURN}"),
+            ),
+            "where owner.others.next leads",
+            id="the first of a list that nobody is seen to fill",
+        ),
+        pytest.param(
+            linked(f"map->all.next = map->all.next->next;\n	{ROUND}"),
+            "a list whose links are stored one by one",
+            id="a list that is changed by hand",
+        ),
+        pytest.param(
+            linked(f"at = map->all.next;\n	list_del(at);\n	at = at->next;\n	{ROUND}"),
+            "link.next leads",
+            id="an entry that was taken out of its list",
         ),
         pytest.param(
             shared_map("owner_map = dev->ml_priv;"),

@@ -220,6 +220,86 @@ def test_ports_that_come_and_go(
     assert (wrong(found), misdeeds(found)) == (broken, done)
 
 
+# A port that joins is given the state, and what it was given is taken back if it fails.
+GIVES = (
+    (
+        "static int slate_enslave(",
+        """static int slate_give(struct slate *s, struct net_device *port)
+{
+	const struct xfrmdev_ops *ops = port->xfrmdev_ops;
+	struct slate_keys *keys = s->keys;
+	int at = 0, err;
+
+	while (at < SLATE_PORTS && s->port[at])
+		at++;
+	if (at == SLATE_PORTS)
+		return -ENOSPC;
+	if (keys) {
+		if (!ops || !slate_takes(ops->flags))
+			return -EOPNOTSUPP;
+		err = ops->xdo_dev_state_add(port, keys->x, NULL);
+		if (err) {
+			slate_take_back(s, at);
+			return err;
+		}
+		keys->of[at] = keys->x->xso.offload_handle;
+		keys->x->xso.offload_handle = 0;
+	}
+	WRITE_ONCE(s->port[at], port);
+	return 0;
+}
+
+static int slate_enslave(""",
+    ),
+    (
+        """	for (at = 0; at < SLATE_PORTS; at++)
+		if (!s->port[at]) {
+			WRITE_ONCE(s->port[at], port);
+			return 0;
+		}
+	return -ENOSPC;
+""",
+        "	at = slate_give(s, port);\n	return at;\n",
+    ),
+    ("for (at = 0; keys && at", "for (at = 0; keys && !handle && at"),
+)
+LOSES = ("		keys->of[at] = keys->x->xso.offload_handle;\n", "")
+COMES = "U with A adds; B joins"
+ALSO = (
+    "int slate_init(",
+    "int slate_again(struct slate *s)\n{\n	return slate_give(s, s->port[1]);\n}\n\n"
+    "int slate_init(",
+)
+ONCE_MORE = {
+    ("U with A and B adds; it fails over to B", "P1", "B"),
+    ("U with A and C adds; it fails over to C", "P1", "C"),
+    ("U with A and C adds; it fails over to C and back", "P1", "A"),
+    ("U with A and C adds; it fails over to C and back", "P1", "C"),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "broken", "done"),
+    [
+        pytest.param(GIVES, set(), set(), id="right"),
+        pytest.param((*GIVES, LOSES), {(COMES, "P2", "B"), (JOINS, "P2", "C")}, set(), id="lost"),
+        pytest.param((*GIVES, MASK), set(), {"unpromised"}, id="a wrong mask"),
+        # What else calls it may move the states by it.
+        pytest.param((*GIVES, ALSO), ONCE_MORE, set(), id="to one that is a port already"),
+    ],
+)
+def test_what_joins_alone_run_moves_no_state(
+    changes: tuple[tuple[str, str], ...],
+    broken: set[tuple[str, str, str | None]],
+    done: set[str],
+    tmp_path: Path,
+) -> None:
+    found = analysed(tmp_path, *changes)
+    (owner,) = found.owners
+    assert owner.untold == ()
+    assert (wrong(found), misdeeds(found)) == (broken, done)
+
+
 EACH = (
     "#define SLATE_PORTS 4\n",
     "#define SLATE_PORTS 4\n"

@@ -383,6 +383,8 @@ def test_names_decide_only_what_the_shape_is_called() -> None:
 
 
 ALIKE = "\tbool\t(*sec_alike)(struct net_device *dev, struct net_device *peer);\n"
+KEY = """unsigned long (*sec_key)(struct net_device *dev, struct xfrm_state *x,
+				 """
 DELETE_LAST = (
     "void	(*sec_end)(struct net_device *dev, struct xfrm_state *x);\n\tvoid	(*sec_gone)",
     "void	(*sec_gone)(struct net_device *dev, struct xfrm_state *x);\n\tvoid	(*sec_end)",
@@ -414,6 +416,19 @@ DELETE_LAST = (
               "xfrm_state *x, struct net_device *port)\n{\n\tstruct net_device *chosen")],
             REVISION_2,
             id="a wrapper in front",
+        ),
+        pytest.param(
+            [(NETDEVICE, KEY, "unsigned long (*sec_key)(const struct xfrm_state *x,\n\t\t\t\t "),
+             (XFRM, "ops->sec_key(boss, x, port)", "ops->sec_key(x, port)")],
+            REVISION_2,
+            id="a callback that is not told the owner",
+        ),
+        pytest.param(
+            [(NETDEVICE, KEY, "unsigned long (*sec_key)(const struct xfrm_state *x,\n\t\t\t\t "),
+             (XFRM, "ops && ops->sec_key ? ops->sec_key(boss, x, port) : 0", "0")],
+            {w: n for w, n in REVISION_2.items() if not w.endswith(".resolve")
+             or w.startswith("promise")},
+            id="what gives a number and no resolver calls",
         ),
         pytest.param(
             [(NETDEVICE, "\tunsigned int promised;\n", "")],

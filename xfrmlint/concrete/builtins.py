@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from xfrmlint.c.ctype import CType
 from xfrmlint.c.integers import BOOL, INT, ULONG, Int
 from xfrmlint.c.syntax import Address, Call, Member, uncast
-from xfrmlint.concrete.containers import Containers
+from xfrmlint.concrete.containers import Containers, end_of
 from xfrmlint.concrete.kernel import Deed, Event, Kernel
 from xfrmlint.concrete.values import (
     NULL,
@@ -141,6 +141,9 @@ class Builtins(Containers):
         if isinstance(target, Struct) and target.parent is not None:
             if target.member == member and target.parent.kind == f"struct {tag}":
                 return Pointer(target.parent)
+        if isinstance(target, Struct) and self.kernel is not None:
+            if self.kernel.heads.get(id(target)) is target:
+                return end_of(target, member)
         open_ = isinstance(value, Unknown) or self.choose is not None
         return Unknown() if open_ else None
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from errno import EBUSY
 
 from xfrmlint.c.integers import INT, ULONG, Int
-from xfrmlint.c.syntax import Call, Expression, Name
+from xfrmlint.c.syntax import Call, Expression, Member, Name
 from xfrmlint.concrete.devices import Devices
 from xfrmlint.concrete.kernel import Kernel
 from xfrmlint.concrete.primitives import word_of
-from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value, Void
+from xfrmlint.concrete.values import NULL, Cell, Link, Open, Pointer, Struct, Value, Void
 from xfrmlint.kernel.functions import function_named
 
 
@@ -42,6 +42,17 @@ class Containers(Devices):
 
     # Lists and tables
 
+    def _link(self, kernel: Kernel, link: Struct, one: Member, address: bool) -> Link:
+        """Return what a list's head, or an entry's link, has as one of its members."""
+        of_table = link.parent is not None and kernel.lists.get(id(link.parent))
+        unseen = link.born and not kernel.populated and id(link) not in kernel.filled
+        found = None if of_table or unseen or address else kernel.beside(link, one.name)
+        if found is None or not isinstance(found, Pointer):
+            raise self._outside(f"where {link.name}.{one.name} leads", one.named)
+        ends = [link, found.target] if isinstance(found.target, Struct) else [link]
+        self._see(kernel, ends, one)
+        return Link(one.name, found)
+
     def _listing(self, kernel: Kernel, call: Call) -> Value:
         """Take an entry out of its list or table, put it into one, or both."""
         name, given = call.name, call.arguments
@@ -55,6 +66,7 @@ class Containers(Devices):
             kernel.filled.add(id(head))
             first = "list" in name and "tail" not in name
             into.insert(0 if first else len(into), entry)
+            kernel.entered.add(id(entry))
         return Int(0, INT) if hashed else Void()
 
     def _emptied(self, kernel: Kernel, call: Call) -> Value:
@@ -160,9 +172,7 @@ class Containers(Devices):
                     reason = f"a list whose entries are not linked by {member}"
                     raise self._outside(reason, of.start)
                 yield Pointer(one.parent)
-            end = Struct(f"the end of {head.name}")
-            end.fields[member] = head
-            self._leave(of, Pointer(end) if name.startswith("list") else NULL)
+            self._leave(of, end_of(head, member) if name.startswith("list") else NULL)
 
     def _entries(
         self, kernel: Kernel, name: str, head: Struct, of: Expression, member: str
@@ -184,6 +194,13 @@ class Containers(Devices):
         if at is None:
             raise self._outside("a loop that goes on from what is not in its list", of.start)
         return found[:at][::-1] if back else found[at + 1 :]
+
+
+def end_of(head: Struct, member: str) -> Pointer:
+    """Return where an entry would begin of which a list's head is the link."""
+    end = Struct(f"the end of {head.name}")
+    end.fields[member] = head
+    return Pointer(end)
 
 
 def _same(one: object, other: object) -> bool:

@@ -37,7 +37,7 @@ from xfrmlint.c.syntax import (
 )
 from xfrmlint.c.types import written_type
 from xfrmlint.concrete.faults import FaultKind, Outside
-from xfrmlint.concrete.kernel import Kernel
+from xfrmlint.concrete.kernel import LINKS, Kernel
 from xfrmlint.concrete.operands import Operands, type_of_truth
 from xfrmlint.concrete.operators import Operators
 from xfrmlint.concrete.primitives import word_of
@@ -45,6 +45,7 @@ from xfrmlint.concrete.values import (
     NULL,
     Cell,
     Function,
+    Link,
     Open,
     Pointer,
     Struct,
@@ -219,6 +220,8 @@ class Expressions(Operands, Operators):
             return Cell(one.name, Unknown())
         if not isinstance(place, Struct):
             raise self._outside("a field of what is no struct", one.start)
+        if self.kernel is not None and place.kind in LINKS:
+            return self._link(self.kernel, place, one, address)
         found = place.fields.get(one.name)
         if found is not None:
             return found
@@ -229,6 +232,10 @@ class Expressions(Operands, Operators):
             raise self._fault(FaultKind.FIELD, text, one.named)
         place.put(one.name, Unknown())
         return place.fields[one.name]
+
+    def _link(self, kernel: Kernel, link: Struct, one: Member, address: bool) -> Link:
+        """Return what a list's head, or an entry's link, has as one of its members."""
+        raise NotImplementedError
 
     def _of_file(self, kernel: Kernel, name: str) -> Cell | Struct | None:
         """Return a variable of a file: a struct, zeroed at birth, a pointer, or an open number."""

@@ -17,6 +17,8 @@ from xfrmlint.concrete.handles import as_number
 from xfrmlint.concrete.values import NULL, Cell, Open, Pointer, Struct, Value
 from xfrmlint.contract.words import DEVICE, OPS
 
+HLIST_NODE = "struct hlist_node"
+LINKS = ("struct list_head", "struct hlist_head", HLIST_NODE)
 # Numbers of its own that an owner asks for in one run: so many are decided, each by so many
 # questions.
 _MOST_DECIDED = 2
@@ -86,9 +88,10 @@ class Kernel:
     watched struct's members that are `scripted`, by name and in order. written: what else was
     written. called_at: where the callback under way was called. creates: the owner's device is
     still to be made. offered: the ports that its newlink has still to look up; None in no newlink.
-    made: what was allocated, and structs that are variables of calls. seen: the
-    cells that were read, by their ids, where that is asked for. unstored: pointers of the devices
-    that no model says and nobody was seen to store, by their ids.
+    made: what was allocated, and structs that are variables of calls. seen: the cells that were
+    read, by their ids, where that is asked for. lists: the links of the entries of a list or a
+    table, by its head's id; heads: these. entered: the ids of what was ever an entry's. unstored:
+    pointers of the devices that no model says and nobody was seen to store, by their ids.
     """
 
     devices: Mapping[str, Struct]
@@ -106,6 +109,8 @@ class Kernel:
     decided: int = 0
     assumed: list[str] = field(default_factory=list)
     lists: dict[int, list[Struct]] = field(default_factory=dict)
+    heads: dict[int, Struct] = field(default_factory=dict)
+    entered: set[int] = field(default_factory=set)
     filled: set[int] = field(default_factory=set)
     sent: set[str] = field(default_factory=set)
     script: list[tuple[str, Value]] | None = None
@@ -238,7 +243,28 @@ class Kernel:
 
     def entries_of(self, head: Struct) -> list[Struct]:
         """Return what links the entries of a list or a table, in order."""
+        self.heads[id(head)] = head
         return self.lists.setdefault(id(head), [])
+
+    def beside(self, link: Struct, name: str) -> Value | None:
+        """Return what a member of a list's head or of an entry's link leads to; None if unknown.
+
+        Source: include/linux/list.h: a list_head leads round, an hlist ends in NULL.
+        """
+        back = name == "prev"
+        if name == "pprev":
+            return None
+        for head, found in self.lists.items():
+            at = next((i for i, one in enumerate(found) if one is link), None)
+            if at is not None:
+                row, at = ([*reversed(found)], len(found) - 1 - at) if back else (found, at)
+                end = NULL if link.kind == HLIST_NODE else Pointer(self.heads[head])
+                return Pointer(row[at + 1]) if at + 1 < len(row) else end
+        if id(link) in self.entered:
+            return None
+        entries = self.entries_of(link)
+        empty = Pointer(link) if name != "first" else NULL
+        return Pointer(entries[-1 if back else 0]) if entries else empty
 
     def unlink(self, entry: Struct) -> None:
         """Take an entry out of all lists."""

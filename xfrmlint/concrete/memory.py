@@ -18,6 +18,7 @@ from xfrmlint.concrete.values import (
     Address,
     Cell,
     Lazy,
+    Link,
     Open,
     Pointer,
     Struct,
@@ -207,6 +208,8 @@ class Memory:
                 raise self._outside("a struct that holds more is stored to", at)
             self._copy_into(place, value.copy(place.name), at, noted)
             return place
+        if isinstance(place, Link) and value != place.value:
+            raise self._outside("a list whose links are stored one by one", at)
         if place.type is not None:
             value = self._converted(value, place.type, at)
         if isinstance(value, Struct):

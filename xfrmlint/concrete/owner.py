@@ -24,6 +24,7 @@ from xfrmlint.contract.words import (
     NETDEV_OPS,
     OPS,
     RESOLVE,
+    SHARE,
     Contract,
 )
 from xfrmlint.kernel.functions import run_named
@@ -48,10 +49,11 @@ class Owner(NamedTuple):
     of devices, and how many; or a newlink, which looks them up. tables: the only one that there is,
     by its struct. by_index: it asks for an ifindex somewhere. moves: what moves the states to
     another port, called with the owner's private data and the port's; other: code besides the
-    callbacks hands states on, found or not. blamed: of that code the innermost that both takes a
-    state from a port and puts it on another. transmits: ndo_start_xmit. tests_promise: it may look
-    at what other devices' tables promise, somewhere. frees: there are lowers that have to be told
-    when a state is freed: its code calls them, or a table of the tree has such a callback.
+    callbacks and what is run for one that joins hands states on, found or not. blamed: of that code
+    the innermost that both takes a state from a port and puts it on another. transmits:
+    ndo_start_xmit. tests_promise: it may look at what other devices' tables promise, somewhere.
+    frees: there are lowers that have to be told when a state is freed: its code calls them, or a
+    table of the tree has such a callback.
     """
 
     name: str
@@ -94,7 +96,8 @@ def owner_of(
     }
     others = {source.name for source in ndos.values() if source is not None}
     others.update(callbacks.values())
-    moves, blamed = _movers(sources, bodies, others)
+    joining = _run_only_by(ndos["add_slave"], bodies)
+    moves, blamed = _movers(sources, bodies, others | joining)
     creates = _creator(sources, bodies) or _linking(sources, bodies, reader, files)
     return Owner(
         reader.universe.module(path),
@@ -105,7 +108,7 @@ def owner_of(
         ndos["del_slave"],
         None if ndos["add_slave"] is not None else creates,
         moves,
-        _hands_on_elsewhere(sources.contract, bodies, known),
+        _hands_on_elsewhere(sources.contract, bodies, known, joining),
         blamed,
         ndos["start_xmit"],
         _may_test_promise(reader, path),
@@ -265,12 +268,33 @@ def _movers(
 
 
 def _hands_on_elsewhere(
-    contract: Contract, bodies: Bodies, callbacks: Mapping[str, Source]
+    contract: Contract, bodies: Bodies, callbacks: Mapping[str, Source], joining: set[str]
 ) -> bool:
-    """Tell whether something reaches a lower's add that the owner's own add does not reach."""
+    """Tell whether something reaches a lower's add that the owner's own add does not reach.
+
+    joining: what is run only for a port that joins; of which no story tells where states are
+    shared.
+    """
     own = callbacks.get(contract.slot(ADD))
     below = reached(own.name, bodies) if own is not None else set()
-    return bool(reaching(ADD, bodies) - below)
+    told = joining if SHARE not in contract.slots else set()
+    return bool(reaching(ADD, bodies) - below - told)
+
+
+def _run_only_by(source: Source | None, bodies: Bodies) -> set[str]:
+    """Return what hands states on and that function alone runs, itself or through others.
+
+    Nobody else names it: it is not called from elsewhere, and its address is not taken there.
+    """
+    found = {source.name} if source is not None else set()
+    named = {
+        one: {user for user, body in bodies.items() if user != one and word.search(body.meant)}
+        for one in (reaching(ADD, bodies) if found else ())
+        for word in [re.compile(rb"\b%s\b" % one.encode())]
+    }
+    while fresh := {one for one, users in named.items() if users and users <= found} - found:
+        found |= fresh
+    return found
 
 
 def port_of(kind: CType, sources: Sources, path: str) -> str:

@@ -72,9 +72,9 @@ def _asked(
 
 
 def callback_of(
-    contract: Contract, answer: Callable[[Sequence[Value]], int | Fault]
+    contract: Contract, answer: Callable[[Sequence[Value | None]], int | Fault]
 ) -> Callable[[Sequence[Value]], Value | Fault]:
-    """Return an owner's callback by what it answers to an owner, a state and a device.
+    """Return an owner's callback by what it answers to an owner (or none), a state and a device.
 
     Its prototype is that of the tree's slot; one that is not understood is outside.
     """
@@ -86,9 +86,9 @@ def callback_of(
         by_kind = list(zip(slot.takes, values, strict=True))
         devices = [value for kind, value in by_kind if kind == DEVICE]
         states = [value for kind, value in by_kind if kind == STATE]
-        if len(devices) != 2 or len(states) != 1:
+        if len(devices) not in (1, 2) or len(states) != 1:
             raise Outside(f"what {slot.name}() takes is not understood", *slot.place)
-        found = answer([devices[0], states[0], devices[1]])
+        found = answer([devices[0] if devices[1:] else None, states[0], devices[-1]])
         if isinstance(found, Fault) or slot.gives == "returned":
             return found if isinstance(found, Fault) else handle_value(contract, found)
         into = next(v for kind, v in by_kind if not kind.startswith("struct "))

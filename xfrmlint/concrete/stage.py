@@ -303,7 +303,9 @@ class Stage:
         elif step.deed is Deed.FREE:
             self._core(FREE)
             self.freed = True
-        elif step.deed is Deed.JOIN and owner.joins is not None:
+        elif step.deed is Deed.JOIN:
+            if owner.joins is None:
+                raise Outside("what lets a port join can't be run", owner.path, 0)
             self._join(owner.joins, step.device)
         elif step.deed is Deed.LEAVE:
             self._leave(step.device)

@@ -224,10 +224,12 @@ class _Made:
     def _new_callback(self, name: str) -> Function:
         return Function(self._slot, callback_of(self._contract, partial(self._answer, name)))
 
-    def _answer(self, name: str, arguments: Sequence[Value]) -> int | Fault:
+    def _answer(self, name: str, arguments: Sequence[Value | None]) -> int | Fault:
         """Answer as a device's callback: with the handle that it keeps for a lower."""
         wanted = ((self.device(name), "owner"), (self.x, "state"))
         for argument, (own, word) in zip(arguments, wanted, strict=False):
+            if argument is None:
+                continue
             if not isinstance(argument, Pointer) or argument.target is not own:
                 text = f"{self._slot}() is called with another {word} than its own"
                 return Fault(FaultKind.ARGUMENT, text)

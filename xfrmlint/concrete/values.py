@@ -65,6 +65,11 @@ class Cell:
 
 
 @dataclass(eq=False)
+class Link(Cell):
+    """What leads from a list's head or entry to the next one: as it is now, and only to be read."""
+
+
+@dataclass(eq=False)
 class Struct:
     """A struct object: cells, and structs embedded in it.
 

@@ -8,6 +8,7 @@ is left.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TypeVar
 
 from tree_sitter import Node
@@ -90,7 +91,9 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     reader.types.holder = f"struct {_tag(reader)}"
     slots = _slots(reader)
     roles = _named_otherwise(_roles(slots), {slot.name: slot for slot in slots}, names.slots)
-    other = next(_resolves_elsewhere(reader), None) if RESOLVE not in roles else None
+    untold = (slot for slot in slots if slot not in roles.values() and _tells_no_owner(slot))
+    others = chain(untold, _resolves_elsewhere(reader)) if RESOLVE not in roles else iter(())
+    other = next(others, None)
     if slots and other is not None:
         roles[RESOLVE] = other
     named = {role: slot.name for role, slot in roles.items()}
@@ -108,7 +111,7 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     members = _members(reader, fields, parts, found, roles.get(RESOLVE))
     declared_as = {name: _member(reader, name, kind) for name, kind in own.items()}
     members = _named_otherwise(members, declared_as, names.members)
-    if found.resolver is None and roles.get(RESOLVE) == other:
+    if roles.get(RESOLVE) == other and not (found.resolver and RESOLVE in found.functions):
         # Nobody is seen to call it.
         roles.pop(RESOLVE, None)
     if not slots:
@@ -405,6 +408,12 @@ def _possible(slot: Slot, early: bool) -> tuple[str, ...]:
     if slot.result == "void" and devices < 2:
         return (DELETE, FREE) if early else (ESN, STATS)
     return ()
+
+
+def _tells_no_owner(slot: Slot) -> bool:
+    """Tell whether a slot is told a state and the lower alone, and returns a number."""
+    of_state = STATE in slot.takes and not slot.packet and POLICY not in slot.takes
+    return of_state and slot.takes.count(DEVICE) == 1 and slot.gives == "returned"
 
 
 def _is_void_of(slot: Slot, taken: str) -> bool:

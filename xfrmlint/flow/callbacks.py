@@ -68,12 +68,13 @@ def _answers(graph: CallGraph, offload: str, view: View) -> dict[tuple[Answer, P
 
 
 def _arguments(view: View) -> list[Value]:
-    """Return the owner, the SA and the lower device, in the order of the parameters."""
+    """Return the owner, if it is told, the SA and the lower, in the order of the parameters."""
     values: list[Value] = []
-    for local in sorted((v for v in view.locals if v.parameter >= 0), key=lambda v: v.parameter):
+    taken = sorted((v for v in view.locals if v.parameter >= 0), key=lambda v: v.parameter)
+    lower = [local for local in taken if local.type.base == DEVICE][-1:]
+    for local in taken:
         if local.type.base == DEVICE:
-            first = not any(isinstance(v, Netdev) for v in values)
-            values.append(Netdev(Device.OWNER if first else Device.OWN))
+            values.append(Netdev(Device.OWN if local in lower else Device.OWNER))
         else:
             values.append(XfrmState(Sa.THIS))
     return values
@@ -92,7 +93,7 @@ def _answer(view: View, exit_: Exit) -> tuple[Answer, Place]:
     devices = sorted(
         (v.parameter, v.name) for v in view.locals if v.parameter >= 0 and v.type.base == DEVICE
     )
-    lower = devices[1][1] if len(devices) > 1 else ""
+    lower = devices[-1][1] if devices else ""
     # The declaration is one occurrence.
     asked = bool(lower) and len(view.occurrences(lower)) > 1
     return (Answer.LOOKED_UP if asked else Answer.SAME_FOR_ALL), place
