@@ -8,7 +8,7 @@ from xfrmlint.analysis.unread import unread_rows
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
-from xfrmlint.contract.words import SHARE, Contract
+from xfrmlint.contract.words import RESOLVE, SHARE, Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
     AnswerRow,
@@ -134,7 +134,9 @@ def _unseen(part: Analysed) -> Iterator[tuple[tuple[str, Filled], Doubt]]:
         asked = driver.role == "lower" and driver.group not in part.traced
         for one in driver.table.callbacks if asked else ():
             role = contract.slot_role(one.field)
-            if role and (reason := unseen_in(part.graph, driver.table, one)):
+            # The resolver's is an owner's: no packet of this driver comes there.
+            asking = role not in ("", RESOLVE)
+            if asking and (reason := unseen_in(part.graph, driver.table, one)):
                 yield (driver.group, one), Doubt(one.place, one.target, reason)
 
 
