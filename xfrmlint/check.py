@@ -125,7 +125,8 @@ def _drivers(store: Store, findings: Sequence[Finding], contract: bool) -> list[
           (SELECT count(*) FROM lower_site s WHERE s.driver = t.driver AND s.context = 'control'
              AND s.member = 'handle' AND s.access <> 'write' AND NOT s.read_back) AS control,
           (SELECT count(*) FROM datapath_read d WHERE d.group_name = t.group_name) AS group_direct,
-          (SELECT count(*) FROM resolved_use r WHERE r.group_name = t.group_name) AS group_resolved
+          (SELECT count(*) FROM resolved_use r WHERE r.group_name = t.group_name) AS group_resolved,
+          t.group_name IN (SELECT group_name FROM undecided) AS undecided
         FROM ops_table t ORDER BY t.driver, t.symbol
         """
     )
@@ -166,4 +167,6 @@ def _verdict(row: sqlite3.Row, contract: bool) -> str:
         return "converted" if resolved and not direct else "broken promise"
     if resolved and not direct and contract:
         return "promise unknown" if row["promise_unknown"] else "flag missing"
-    return "not converted" if direct or resolved else "no datapath use"
+    if direct or resolved:
+        return "not converted"
+    return "unknown" if row["undecided"] else "no datapath use"

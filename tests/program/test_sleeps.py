@@ -387,3 +387,20 @@ def test_what_sleeps(body: str, outside: str, found: list[str]) -> None:
 def test_what_stays_open(body: str, outside: str, reason: str) -> None:
     assert sleeps(body, outside) == []
     assert doubts(body, outside) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        pytest.param("spin_lock_bh(&p->lock);", [], id="neither sleeps"),
+        pytest.param("mutex_lock(&p->lock);", ["mutex_lock() drivers/net/foo/foo.c"], id="one"),
+    ],
+)
+def test_two_files_of_a_module_name_table_and_callback_alike(body: str, wanted: list[str]) -> None:
+    bar = HEAD + BEFORE + CALLBACK.replace("BODY", "spin_lock_bh(&p->lock);")
+    foo = bar.replace("spin_lock_bh(&p->lock);", body).replace("void init", "void init_foo")
+    make = "obj-m += drv.o\ndrv-y := foo.o bar.o\n"
+    files = {"include/linux/thing.h": THING, "drivers/net/foo/Makefile": make}
+    found = analysis_of(tree({**files, FOO: foo, FOO.replace("foo.c", "bar.c"): bar}))
+    asked = "SELECT DISTINCT what, callback_path FROM sleep"
+    assert [" ".join(row) for row in found.store.query(asked)[1]] == wanted

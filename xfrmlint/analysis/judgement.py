@@ -109,6 +109,11 @@ def _doubt(row: sqlite3.Row) -> Doubt:
     return Doubt(Place(row["path"], row["line"], 1), row["function"], row["reason"])
 
 
+def is_undecided(store: Store, driver: str) -> bool:
+    """Tell whether packets of a driver may get a handle, if they are not seen to."""
+    return bool(store.query(f"SELECT 1 FROM undecided WHERE group_name = {_quoted(driver)}")[1])
+
+
 def judged_drivers(store: Store) -> list[str]:
     """Return the names of the lower drivers that get a handle on their datapath, sorted."""
     _, rows = store.query(

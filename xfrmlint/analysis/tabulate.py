@@ -1,6 +1,6 @@
 """What an analysis found, as rows of facts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from xfrmlint.analysis.part import left_out_rows
@@ -8,7 +8,7 @@ from xfrmlint.analysis.unread import unread_rows
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.regions import Region, offset_of, region_of, regions_at
 from xfrmlint.c.unit import Place
-from xfrmlint.contract.words import SHARE, Contract
+from xfrmlint.contract.words import RESOLVE, SHARE, Contract
 from xfrmlint.facts.merged import Rows
 from xfrmlint.facts.rows import (
     AnswerRow,
@@ -38,9 +38,11 @@ from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.drivers import Driver
 from xfrmlint.program.freed import Freed
+from xfrmlint.program.ops import Callback as Filled
 from xfrmlint.program.sharing import SharingTest
 from xfrmlint.program.sites import Found, Site
 from xfrmlint.program.sleeps import Sleep
+from xfrmlint.program.unseen import unseen as unseen_in
 from xfrmlint.program.unstored import Unstored
 from xfrmlint.program.zeros import ZeroHandle
 
@@ -79,8 +81,9 @@ def rows_of(part: Analysed) -> Rows:
     """Return all there is to know of a part."""
     graph, sites = part.graph, part.found.sites
     reader = graph.reader
+    unseen = dict(_unseen(part))
     return [
-        *_driver_rows(reader.contract, part.drivers),
+        *_driver_rows(reader.contract, part.drivers, unseen),
         *_site_rows(sites, part.asked, part.traced, part.misasked),
         *_path_rows(part),
         *_graph_rows(graph, sites),
@@ -92,6 +95,7 @@ def rows_of(part: Analysed) -> Rows:
         *_owner_rows(part),
         *_file_rows(reader),
         *unread_rows(reader, _on_the_way(sites)),
+        *(_unknown(doubt, group, 1) for (group, _), doubt in unseen.items()),
         *_unknown_rows(part),
         *left_out_rows(part.left_out),
     ]
@@ -123,7 +127,22 @@ def _owner_rows(part: Analysed) -> Iterable[tuple[object, ...]]:
     return owner_rows(part.owners, part.tears, part.graph.reader.contract)
 
 
-def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tuple[object, ...]]:
+def _unseen(part: Analysed) -> Iterator[tuple[tuple[str, Filled], Doubt]]:
+    """Yield what no one sees into, of drivers whose packets are not seen to get a handle."""
+    contract = part.graph.reader.contract
+    for driver in part.drivers:
+        asked = driver.role == "lower" and driver.group not in part.traced
+        for one in driver.table.callbacks if asked else ():
+            role = contract.slot_role(one.field)
+            # The resolver's is an owner's: no packet of this driver comes there.
+            asking = role not in ("", RESOLVE)
+            if asking and (reason := unseen_in(part.graph, driver.table, one)):
+                yield (driver.group, one), Doubt(one.place, one.target, reason)
+
+
+def _driver_rows(
+    contract: Contract, drivers: Sequence[Driver], unseen: Container[tuple[str, Filled]]
+) -> Iterator[tuple[object, ...]]:
     for number, driver in enumerate(drivers):
         table = driver.table
         flag = min(table.flags) if table.flags else None
@@ -149,7 +168,12 @@ def _driver_rows(contract: Contract, drivers: Sequence[Driver]) -> Iterator[tupl
             place = callback.place
             role = contract.slot_role(callback.field)
             yield CallbackRow(
-                number, callback.field, role, callback.target, place.path, place.line, place.column
+                number,
+                callback.field,
+                role,
+                callback.target,
+                *place,
+                int((driver.group, callback) in unseen),
             )
 
 

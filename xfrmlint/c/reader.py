@@ -299,6 +299,10 @@ class Reader:
 
     def _defined(self, name: str, path: str) -> list[View]:
         found = self.defining(name, self.universe.files(path), path) if name else []
+        own = [view for view in found if view.path == path]
+        if own and all(view.static for view in own):
+            # Another file's function of that name is another one.
+            return own
         if not found and name:
             found = [view for view in self._set_up(path) if view.item.name == name]
         if not found and name in (aliases := self.aliases(path)):

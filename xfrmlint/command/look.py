@@ -315,7 +315,7 @@ def _without_handle(store: "Store", driver: str, unplaced: "Sequence[Doubt]") ->
 
     unplaced: what hides one, maybe. Raises InputError if there is no such driver.
     """
-    from xfrmlint.analysis.judgement import doubts_of, judged_drivers
+    from xfrmlint.analysis.judgement import doubts_of, is_undecided, judged_drivers
 
     _, rows = store.query("SELECT DISTINCT driver, role FROM ops_table ORDER BY driver")
     roles = {row["driver"]: row["role"] for row in rows}
@@ -327,7 +327,10 @@ def _without_handle(store: "Store", driver: str, unplaced: "Sequence[Doubt]") ->
     if roles[driver] == "upper":
         yield f"{driver}: an upper driver: it hands states on, and has no hardware to give a handle"
         return
-    yield f"{driver}: a lower driver that gets no handle on its datapath"
+    if is_undecided(store, driver):
+        yield f"{driver}: whether this lower driver gets a handle on its datapath is not known"
+    else:
+        yield f"{driver}: a lower driver that gets no handle on its datapath"
     yield from (f"  {_in_words(doubt)}" for doubt in doubts_of(store, driver))
 
 

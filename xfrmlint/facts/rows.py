@@ -84,6 +84,7 @@ class CallbackRow(NamedTuple):
     path: str
     line: int
     column: int
+    unseen: int
 
 
 class SiteRow(NamedTuple):

@@ -46,8 +46,10 @@ CREATE TABLE ops_table (
 );
 
 -- A callback in an ops table. role: of its slot (add, delete, free, resolve, ...), empty if it has none.
+-- unseen: what it does in the end is not known; asked where packets are seen to get no handle.
 CREATE TABLE callback (
-  ops_table INTEGER, field TEXT, role TEXT, target TEXT, path TEXT, line INTEGER, column INTEGER
+  ops_table INTEGER, field TEXT, role TEXT, target TEXT, path TEXT, line INTEGER, column INTEGER,
+  unseen INTEGER
 );
 
 -- A read or write of a state's xso, or (access = 'resolve') a call of the resolver.
@@ -191,6 +193,14 @@ CREATE VIEW datapath_read AS
 CREATE VIEW resolved_use AS
   SELECT * FROM site
   WHERE role = 'lower' AND access = 'resolve' AND context = 'datapath' AND flow = '';
+
+-- Drivers (group_name) of which it is not known whether packets get a handle, if they are not seen to.
+CREATE VIEW undecided AS
+  SELECT group_name FROM site
+  WHERE role = 'lower' AND context = 'unknown'
+    AND (access = 'resolve' OR member = 'handle' AND access <> 'write')
+  UNION
+  SELECT t.group_name FROM callback c JOIN ops_table t ON t.id = c.ops_table WHERE c.unseen;
 
 -- What is done with a handle (use, test, store, ...), and where the handle came from. opted_in: the
 -- driver's. site: where it came from, if that is a site.
