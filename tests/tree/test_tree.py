@@ -386,6 +386,7 @@ SYNTAX: dict[str, dict[str, list[str]]] = {
     "b := c\na := $(b)\na += $(b)\nb := d": {"b": ["d"], "a": ["c", "c"]},
     "a != ls": {"a": ["$(shell)"]},
     "define a\nb = c\nendef\nd = e": {"d": ["e"]},
+    "define a\nb += c\nendef\ndefine a\nb += d\nendef\n$(eval $(call a))": {"b": ["d"]},
     "define a\n$1 += $2 $$(c)\nendef\nc = z\n$(eval $(call a,b,x y))": {
         "c": ["z"],
         "b": ["x", "y", "z"],
@@ -647,6 +648,8 @@ DOUBTS: dict[str, str] = {
     "define f\nifeq ($(shell grep $1 x),y)\n ccflags-y += -D$(2)\nendif\nendef\n"
     "obj-m += b.o\n$(eval $(call f,x,Y))": "",
     "define f\n $1-objs := $2.o\nendef\nobj-m += a.o\n$(eval $(call f,a,b))": "",
+    "ifdef X\ndefine f\n a-y += b.o\nendef\nelse\ndefine f\n a-y += c.o\nendef\nendif\n"
+    "obj-m += a.o\n$(eval $(call f))": "",
     "define f\n a-y += $(1)\n a-y += $$(X)\nendef\nobj-m += a.o\n\n$(eval $(call f,c.o))": (
         f"{MAKE}:7 is not evaluated: $(X)"
     ),

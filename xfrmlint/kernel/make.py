@@ -149,7 +149,7 @@ class Makefile:
                 else:
                     defining.append(line)
             elif (definition := _DEFINITION.match(line)) is not None:
-                defining = self._definitions[definition.group(1)] = []
+                defining = self._lines_of(definition.group(1), maybe or inside > 0)
             elif recipe and line.startswith("\t"):
                 continue
             elif (condition := _CONDITIONAL.match(line)) is not None:
@@ -166,6 +166,12 @@ class Makefile:
                 self.doubts.append(f"{where} is not evaluated: {_short(line)}")
             elif _RULE.match(line):
                 recipe = True
+
+    def _lines_of(self, name: str, maybe: bool) -> list[str]:
+        """Return what takes the lines of a definition, behind those that another branch has."""
+        if not maybe:
+            self._definitions.pop(name, None)
+        return self._definitions.setdefault(name, [])
 
     def _evaluates(self, line: str, where: str, depth: int) -> bool:
         """Read what a line makes of a definition; tell whether it is one of these."""
