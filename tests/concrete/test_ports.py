@@ -193,33 +193,6 @@ MASK = (
 JOINS = "U with A and B adds; B leaves; C joins"
 
 
-@pytest.mark.parametrize(
-    ("changes", "broken", "done"),
-    [
-        pytest.param((), set(), set(), id="right"),
-        # It stays a port then, and keeps its handle.
-        pytest.param((BUSY,), set(), set(), id="a port with a state can't leave"),
-        pytest.param(
-            (KEPT,), {(JOINS, "P1", "C")}, set(), id="who comes gets the place and the handle"
-        ),
-        pytest.param(
-            (FORGETS,), {(JOINS, "P1", "C")}, set(), id="who leaves takes the state along"
-        ),
-        pytest.param((MASK,), set(), {"unpromised"}, id="a mask the wrong way round"),
-    ],
-)
-def test_ports_that_come_and_go(
-    changes: tuple[tuple[str, str], ...],
-    broken: set[tuple[str, str, str | None]],
-    done: set[str],
-    tmp_path: Path,
-) -> None:
-    found = analysed(tmp_path, *changes)
-    (owner,) = found.owners
-    assert owner.untold == ()
-    assert (wrong(found), misdeeds(found)) == (broken, done)
-
-
 # A port that joins is given the state, and what it was given is taken back if it fails.
 GIVES = (
     (
@@ -276,19 +249,35 @@ ONCE_MORE = {
     ("U with A and C adds; it fails over to C and back", "P1", "A"),
     ("U with A and C adds; it fails over to C and back", "P1", "C"),
 }
+HELD = (
+    "int slate_init(",
+    "static int (*slate_later)(struct slate *s, struct net_device *port) = slate_give;\n\n"
+    "int slate_init(",
+)
 
 
 @pytest.mark.parametrize(
     ("changes", "broken", "done"),
     [
-        pytest.param(GIVES, set(), set(), id="right"),
+        pytest.param((), set(), set(), id="right"),
+        # It stays a port then, and keeps its handle.
+        pytest.param((BUSY,), set(), set(), id="a port with a state can't leave"),
+        pytest.param(
+            (KEPT,), {(JOINS, "P1", "C")}, set(), id="who comes gets the place and the handle"
+        ),
+        pytest.param(
+            (FORGETS,), {(JOINS, "P1", "C")}, set(), id="who leaves takes the state along"
+        ),
+        pytest.param((MASK,), set(), {"unpromised"}, id="a mask the wrong way round"),
+        pytest.param(GIVES, set(), set(), id="who joins is given the state"),
         pytest.param((*GIVES, LOSES), {(COMES, "P2", "B"), (JOINS, "P2", "C")}, set(), id="lost"),
-        pytest.param((*GIVES, MASK), set(), {"unpromised"}, id="a wrong mask"),
+        pytest.param((*GIVES, MASK), set(), {"unpromised"}, id="given by a wrong mask"),
         # What else calls it may move the states by it.
-        pytest.param((*GIVES, ALSO), ONCE_MORE, set(), id="to one that is a port already"),
+        pytest.param((*GIVES, ALSO), ONCE_MORE, set(), id="given to one that is a port already"),
+        pytest.param((*GIVES, HELD), ONCE_MORE, set(), id="given by a pointer, too"),
     ],
 )
-def test_what_joins_alone_run_moves_no_state(
+def test_ports_that_come_and_go(
     changes: tuple[tuple[str, str], ...],
     broken: set[tuple[str, str, str | None]],
     done: set[str],

@@ -96,7 +96,7 @@ def owner_of(
     }
     others = {source.name for source in ndos.values() if source is not None}
     others.update(callbacks.values())
-    joining = _run_only_by(ndos["add_slave"], bodies)
+    joining = _run_only_by(ndos["add_slave"], bodies, reader, files)
     moves, blamed = _movers(sources, bodies, others | joining)
     creates = _creator(sources, bodies) or _linking(sources, bodies, reader, files)
     return Owner(
@@ -281,10 +281,12 @@ def _hands_on_elsewhere(
     return bool(reaching(ADD, bodies) - below - told)
 
 
-def _run_only_by(source: Source | None, bodies: Bodies) -> set[str]:
+def _run_only_by(
+    source: Source | None, bodies: Bodies, reader: Reader, files: Sequence[str]
+) -> set[str]:
     """Return what hands states on and that function alone runs, itself or through others.
 
-    Nobody else names it: it is not called from elsewhere, and its address is not taken there.
+    Nobody else names it: no other function does, and no variable of the files holds its address.
     """
     found = {source.name} if source is not None else set()
     named = {
@@ -292,9 +294,26 @@ def _run_only_by(source: Source | None, bodies: Bodies) -> set[str]:
         for one in (reaching(ADD, bodies) if found else ())
         for word in [re.compile(rb"\b%s\b" % one.encode())]
     }
-    while fresh := {one for one, users in named.items() if users and users <= found} - found:
+    while fresh := {
+        one
+        for one, users in named.items()
+        if one not in found and users and users <= found and not _is_held(one, reader, files)
+    }:
         found |= fresh
     return found
+
+
+def _is_held(name: str, reader: Reader, files: Sequence[str]) -> bool:
+    """Tell whether a variable of some files holds a function's address from the start."""
+    # A name that a parenthesis follows is declared there.
+    held = re.compile(rb"\b%s\b(?!\s*\()" % name.encode())
+    for path in files:
+        unit = reader.corpus.unit(path)
+        for match in held.finditer(unit.text):
+            item = unit.item_at(match.start())
+            if item is None or item.kind != "function":
+                return True
+    return False
 
 
 def port_of(kind: CType, sources: Sources, path: str) -> str:
