@@ -1298,16 +1298,25 @@ def test_what_is_not_known_is_no_control_path(text: str, wanted: tuple[str, list
     assert open_ends(text) == wanted
 
 
-def test_a_slot_that_the_kernels_table_has_not_calls_nothing() -> None:
-    table = "struct xfrmdev_ops { int (*xdo_run)(struct xfrm_state *x); };\n"
-    for slot, wanted in ("xdo_run", ["get_link", "xdo_run"]), ("xdo_old", ["get_link"]):
-        text = (
-            f"{HEAD}{TARGET}static const struct xfrmdev_ops o = {{ .{slot} = target }};\n"
-            "static const struct ethtool_ops e = { .get_link = target };\n"
-        )
-        _, found = reach({FOO: text, HEADER: "", BAR: "", "include/linux/netdevice.h": table})
-        assert sorted(entry.name for entry in found.entries) == wanted
-        assert (found.context, found.doubts) == ("control", ())
+@pytest.mark.parametrize(
+    ("slot", "entries"),
+    [
+        pytest.param("xdo_run", ["get_link", "xdo_run"], id="of its table"),
+        pytest.param("xdo_made", ["get_link", "xdo_made"], id="that a macro may make there"),
+        pytest.param("xdo_old", ["get_link"], id="that it has not"),
+    ],
+)
+def test_what_a_slot_of_the_kernels_table_calls(slot: str, entries: list[str]) -> None:
+    table = "struct xfrmdev_ops { int (*xdo_run)(struct xfrm_state *x); KEPT(xdo_made); };\n"
+    text = (
+        f"{HEAD}{TARGET}static const struct xfrmdev_ops o = {{ .{slot} = target }};\n"
+        "static const struct ethtool_ops e = { .get_link = target };\n"
+    )
+    _, found = reach({FOO: text, HEADER: "", BAR: "", "include/linux/netdevice.h": table})
+    assert sorted(entry.name for entry in found.entries) == entries
+    open_ = [f"when {slot} calls target() is not known"] if slot == "xdo_made" else []
+    assert [why for _, why in found.doubts] == open_
+    assert found.context == ("unknown" if open_ else "control")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import arguments_of, around, call_of, given_to
 from xfrmlint.c.index import words
 from xfrmlint.c.mention import (
@@ -646,7 +647,7 @@ class _Collector:
         if comes:
             known = Door(slot.field, comes)
         if known is not None:
-            if known.context != UNKNOWN or self._has_slot(slot, use.view.path):
+            if known.context != UNKNOWN or self.may_have(slot, use.view.path):
                 self.entry(known, use, step.via)
             return
         handler = is_packet_handler((slot.struct, slot.field, slot.table), takes_packet(takes))
@@ -656,12 +657,14 @@ class _Collector:
         if not self.onward(step._replace(via=text)) and not handler:
             self.doubt(use, f"who calls {self.function.name}() through {text} is not known")
 
-    def _has_slot(self, slot: Slot, path: str) -> bool:
-        """Tell whether a table may have a slot: what fills another one is for another kernel."""
-        if slot.struct not in self.reader.contract.tables:
-            return True
-        fields = self.reader.types.fields_named(slot.struct, path)
-        return not fields or slot.field in fields
+    def may_have(self, slot: Slot, path: str) -> bool:
+        """Tell whether a table may have a slot: what fills another one is for another kernel.
+
+        It may have one that the file which defines the table names, by a macro, say.
+        """
+        tables, types = self.reader.contract.tables, self.reader.types
+        found = types.fields(CType(slot.struct), path) if slot.struct in tables else None
+        return found is None or self.reader.corpus.names(found[1], slot.field.encode())
 
 
 def _arguments(calls: Iterable[tuple[View, Node]], index: int) -> list[tuple[View, Node]]:
