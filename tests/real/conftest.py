@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.real import kernels
+from tests.real.at_hand import kernel_at_hand
 from tests.real.converted import Conversion, laid
 from tests.real.ported import Ported
 
@@ -16,10 +16,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Conversion]
 
     def tree(conversion: Conversion) -> Ported:
         if conversion.name not in trees:
-            try:
-                kernel = kernels.kernel(conversion.kernel, fetch=False)
-            except kernels.Unavailable as error:
-                pytest.skip(error.reason)
+            kernel = kernel_at_hand(conversion.kernel)
             root = tmp_path_factory.mktemp("converted") / "linux"
             trees[conversion.name] = laid(kernel, conversion, root)
         return trees[conversion.name]

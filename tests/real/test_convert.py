@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.asked import remembering
-from tests.real import kernels
+from tests.real.at_hand import kernel_at_hand
 from tests.real.converted import CONVERSIONS, Conversion, edited, laid, line_of
 from tests.real.test_converted import BROKEN, STYLES, Converted, Way, places_of
 from xfrmlint.analysis.analyse import Analysis, analyse
@@ -41,7 +41,8 @@ class Tried(NamedTuple):
     proof: Proof
 
 
-def _tried(tree: Tree, driver: str) -> Tried:
+def _tried(tree: Tree, conversion: Conversion) -> Tried:
+    driver = NAMES.get(conversion.driver, conversion.driver)
     with remembering():
         analysis = analyse(tree)
         assert driver in names_of_drivers(analysis)[0]
@@ -53,13 +54,8 @@ def test_a_real_driver_is_converted_or_refused_for_what_it_does(
     conversion: Conversion, tmp_path: Path
 ) -> None:
     plain = conversion._replace(edits={})
-    try:
-        kernel = kernels.kernel(conversion.kernel, fetch=False)
-    except kernels.Unavailable as error:
-        pytest.skip(error.reason)
-    root = laid(kernel, plain, tmp_path / "tree").root
-    driver = NAMES.get(conversion.driver, conversion.driver)
-    tried = _tried(Folder(root), driver)
+    root = laid(kernel_at_hand(conversion.kernel), plain, tmp_path / "tree").root
+    tried = _tried(Folder(root), conversion)
     against = [reason.text for reason in tried.proof.reasons]
     if conversion.name in REFUSED:
         assert any(text.startswith(REFUSED[conversion.name]) for text in against)
@@ -68,7 +64,7 @@ def test_a_real_driver_is_converted_or_refused_for_what_it_does(
     assert tried.proof.after is not None
     assert {*tried.proof.after.outcomes} <= FINE
     files = {path: after for path, (_, after) in tried.proof.files.items()}
-    again = _tried(Overlay(tried.tree, files, "converted"), driver)
+    again = _tried(Overlay(tried.tree, files, "converted"), conversion)
     assert (again.proof.plan.edits, again.proof.reasons) == ((), ())
 
 
@@ -84,7 +80,7 @@ def test_a_right_conversion_in_another_style_is_left(
 ) -> None:
     tree = converted(conversion)
     with edited(tree, way.edits):
-        proof = _tried(Folder(tree.root), NAMES.get(conversion.driver, conversion.driver)).proof
+        proof = _tried(Folder(tree.root), conversion).proof
     assert (proof.plan.edits, proof.reasons) == ((), ())
 
 
@@ -97,7 +93,7 @@ def test_a_broken_conversion_is_told_and_mended_or_refused(
     tree = converted(conversion)
     with edited(tree, way.edits):
         wanted = {(kind, path, line_of(tree, path, text)) for kind, path, text in way.expected}
-        tried = _tried(Folder(tree.root), NAMES.get(conversion.driver, conversion.driver))
+        tried = _tried(Folder(tree.root), conversion)
         found = findings_of(tried.analysis, tried.tree, RULES)
     assert places_of(found) == wanted
     proof = tried.proof

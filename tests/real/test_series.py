@@ -9,7 +9,7 @@ import pytest
 
 from tests.git.test_commit import git
 from tests.ran import run
-from tests.real import kernels
+from tests.real.at_hand import kernel_at_hand
 from tests.real.converted import IXGBE, flag
 from tests.real.ported import Ported
 
@@ -55,10 +55,7 @@ class Series(NamedTuple):
 
 @pytest.fixture(scope="module")
 def series(tmp_path_factory: pytest.TempPathFactory) -> Series:
-    try:
-        kernel = kernels.kernel("7.3", fetch=False)
-    except kernels.Unavailable as error:
-        pytest.skip(error.reason)
+    kernel = kernel_at_hand("7.3")
     folder = tmp_path_factory.mktemp("series")
     tree = Ported(kernel, folder / "linux", _PARTS)
     Ported(kernel, folder / "before", _PARTS)

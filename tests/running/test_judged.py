@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.ran import run
-from tests.real import kernels
+from tests.real.at_hand import kernel_at_hand
 from tests.running import compare, page
 from tests.running.boot import see
 from tests.running.differences import NAMED
@@ -23,14 +23,6 @@ _FEW = {
 }
 
 
-def _kernel() -> Path:
-    try:
-        # A test run downloads nothing.
-        return kernels.kernel(SERIES, fetch=False)
-    except kernels.Unavailable as error:
-        pytest.skip(error.reason)
-
-
 def _is_handed_on(tree: Path, story: str) -> set[bool]:
     """Return what the judge says of a round-robin bond in a story of its own."""
     ran = run("judge", tree, "bonding", "--format", "json", cwd=tree, timeout=600)
@@ -42,7 +34,7 @@ def _is_handed_on(tree: Path, story: str) -> set[bool]:
 def test_the_judge_says_what_a_running_kernel_has_shown(tmp_path: Path) -> None:
     tables = {}
     for revision in REVISIONS:
-        tree = lay_links(revision, _kernel(), tmp_path / str(revision.number))
+        tree = lay_links(revision, kernel_at_hand(SERIES), tmp_path / str(revision.number))
         words = compare.judged(tree)
         rows = compare.compare(revision, compare.remembered(revision), words)
         assert [row for row in compare.differing(rows) if not row.why] == []
@@ -59,7 +51,7 @@ def test_the_judge_says_what_a_running_kernel_has_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("revision", REVISIONS, ids=["map", "share"])
 def test_a_few_drivers_are_seen_in_the_running_kernel(revision: Revision) -> None:
-    kernel = _kernel()
+    kernel = kernel_at_hand(SERIES)
     try:
         with alone(revision):
             # Some minutes the first time; then what has changed since.

@@ -73,7 +73,8 @@ _ATTRIBUTES = {
 _PER_CPU = re.compile(
     rb"^((?:static[ \t]+)?)((?:DEFINE|DECLARE)_PER_CPU\w*[ \t]*\()([^,;()]*)(,)([^;()]*)(\))", re.M
 )
-_FOR_EACH = re.compile(rb"^([ \t]++)(?=\w*?(?:for_?each|FOR_?EACH|_walk))(\w++)([ \t]*+\()", re.M)
+_LOOP_NAME = rb"(?:for_?each|FOR_?EACH|_walk)"
+_FOR_EACH = re.compile(rb"^([ \t]++)(?=\w*?%s)(\w++)([ \t]*+\()" % _LOOP_NAME, re.M)
 # What a loop macro is read as.
 LOOP = b"while"
 _LOOPS = (b"each", b"EACH", b"_walk")
@@ -92,9 +93,7 @@ _OPENED_BY = {b"}": b"{", b")": b"("}
 _OPERATOR = re.compile(rb"[-=+*/|&?<]$")
 # What a statement has to follow, and which of the words has its condition in between.
 _BARE_HEAD = re.compile(rb"\b(?:else|do)\Z")
-_HEAD = re.compile(
-    rb"(?:\b(?:if|for|while|switch)|(?:^|\n)[ \t]+\w*(?:for_?each|FOR_?EACH|_walk)\w*)\s*\Z"
-)
+_HEAD = re.compile(rb"(?:\b(?:if|for|while|switch)|(?:^|\n)[ \t]+\w*%s\w*)\s*\Z" % _LOOP_NAME)
 _STATEMENT = re.compile(rb"\s*[\w{;(*+-]")
 _ELSE = re.compile(rb"\s*else\b")
 _SEEN = re.compile(rb"\S")

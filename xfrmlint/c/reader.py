@@ -132,15 +132,17 @@ class Reader:
         ]
         return [*found, *self.occurrences(name, users, f"users of {name} in {path}")]
 
-    def beyond(self, name: str, path: str) -> list[Occurrence] | None:
-        """Return the occurrences of a variable in other modules, if one of them all exports it.
+    def in_other_modules(self, name: str, path: str) -> list[Occurrence] | None:
+        """Return where other modules name an exported variable, a driver's own or one of theirs.
 
         None: so many name it that they are not looked at.
         """
-        own, key = _defining(name), ("beyond", self.universe.key(path))
+        own, key = _defining(name), ("other modules of", self.universe.key(path))
         files, data = self.universe.files(path), self.corpus.data
-        exports = any(self.universe.given_to_all(name, file, False) for file in files)
-        if not exports and any(own.search(data(file)) for file in files):
+        word = name.encode("utf-8", "surrogateescape")
+        naming = [file for file in files if word in data(file)]
+        exports = any(self.universe.given_to_all(name, file, False) for file in naming)
+        if not exports and any(own.search(data(file)) for file in naming):
             return []
         named = [f for f in self.corpus.tree.search(rf"\b{re.escape(name)}\b") if f not in files]
         others = [f for f in named if self.universe.given_to_all(name, f, False)]

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from xfrmlint.c.unit import Place
-from xfrmlint.c.view import FunctionName, View
+from xfrmlint.c.view import FunctionName, Local, View
 from xfrmlint.contract.words import DEVICE, RESOLVE
 from xfrmlint.flow.code import Code
 from xfrmlint.flow.driver import Driver
@@ -67,14 +67,23 @@ def _answers(graph: CallGraph, offload: str, view: View) -> dict[tuple[Answer, P
     return {_answer(view, exit_): None for exit_ in exits}
 
 
+def _parameters(view: View) -> list[Local]:
+    return sorted((v for v in view.locals if v.parameter >= 0), key=lambda v: v.parameter)
+
+
+def _lower(view: View) -> Local | None:
+    """Return the parameter that is the lower device: an owner is told before it."""
+    devices = [local for local in _parameters(view) if local.type.base == DEVICE]
+    return devices[-1] if devices else None
+
+
 def _arguments(view: View) -> list[Value]:
     """Return the owner, if it is told, the SA and the lower, in the order of the parameters."""
     values: list[Value] = []
-    taken = sorted((v for v in view.locals if v.parameter >= 0), key=lambda v: v.parameter)
-    lower = [local for local in taken if local.type.base == DEVICE][-1:]
-    for local in taken:
+    lower = _lower(view)
+    for local in _parameters(view):
         if local.type.base == DEVICE:
-            values.append(Netdev(Device.OWN if local in lower else Device.OWNER))
+            values.append(Netdev(Device.OWN if local == lower else Device.OWNER))
         else:
             values.append(XfrmState(Sa.THIS))
     return values
@@ -90,10 +99,7 @@ def _answer(view: View, exit_: Exit) -> tuple[Answer, Place]:
         if reads and reads[-1].source is Source.DIRECT:
             same = any(k[0] == SAME and held for k, held in exit_.state.assumed.items())
             return (Answer.SAME if same else Answer.SHARED), reads[-1].place
-    devices = sorted(
-        (v.parameter, v.name) for v in view.locals if v.parameter >= 0 and v.type.base == DEVICE
-    )
-    lower = devices[-1][1] if devices else ""
+    lower = _lower(view)
     # The declaration is one occurrence.
-    asked = bool(lower) and len(view.occurrences(lower)) > 1
+    asked = lower is not None and len(view.occurrences(lower.name)) > 1
     return (Answer.LOOKED_UP if asked else Answer.SAME_FOR_ALL), place

@@ -134,10 +134,10 @@ class Uses:
     def _of_global(self, step: Step) -> list[Step] | None:
         use = step.use
         found = []
-        beyond = self.reader.beyond(use.name, use.view.path)
-        if beyond is None:
+        others = self.reader.in_other_modules(use.name, use.view.path)
+        if others is None:
             return None
-        for view, node in [*self.reader.everywhere(use.name, use.view.path), *beyond]:
+        for view, node in [*self.reader.everywhere(use.name, use.view.path), *others]:
             if node.type != "identifier" or view.local(use.name, node.start_byte) is not None:
                 continue
             if node.parent is not None and node.parent.type.endswith("declarator"):
