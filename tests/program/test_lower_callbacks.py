@@ -1307,6 +1307,11 @@ WANTS = "static bool foo_wants(struct sk_buff *skb) { return xfrm_offload(skb) !
             "",
         ),
         ("p->next = skb_sec_path(skb)->len; " + GET, ""),
+        ("p->next = skb->sp->len; " + GET, ""),
+        ("if (skb->sp && xfrm_offload(skb)) { " + GET + "}", ""),
+        ("skb->sp = 0; " + GET, ""),
+        # Another struct's member of that name.
+        ("if (!p->sp) return 0; " + GET, ""),
         # Before anything is made of it.
         ("if (!skb_sec_path(skb)) return 0; " + GET + "if (!xfrm_offload(skb)) return 0;", ""),
         ("if (skb_sec_path(skb) && foo_sa(p, skb)) kfree(skb);", SA_OF % WANTED_LATE),
@@ -1333,6 +1338,10 @@ def test_packets_that_are_asked_too_late(body: str, outside: str) -> None:
         "if (!skb_sec_path(skb)) return 0; " + GET,
         "if (secpath_exists(skb)) { " + GET + "}",
         "struct sec_path *sp = skb_sec_path(skb); if (!sp) return 0; " + GET,
+        # As kernels before 5.0 have it.
+        "if (!skb->sp) return 0; " + GET,
+        "if (skb->sp && skb->sp->len) { " + GET + "}",
+        "struct sec_path *sp = skb->sp; if (!sp) return 0; " + GET,
         "struct xfrm_offload *xo = xfrm_offload(skb); "
         "if (!skb_sec_path(skb)) return 0; p->next = xo->flags; " + GET,
     ],

@@ -24,7 +24,7 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.text import without_comments
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import View
-from xfrmlint.contract.words import STATE
+from xfrmlint.contract.words import PACKET, STATE
 from xfrmlint.kernel.functions import function_named, guard_sleeps
 
 _CALL = re.compile(rb"(->\s*|\.\s*)?(?<![\w])([A-Za-z_]\w*)\s*(\()")
@@ -43,13 +43,18 @@ _ATOMIC = re.compile(rb"\bGFP_(?:ATOMIC|NOWAIT)\b")
 _OUTERMOST = re.compile(rb"\n[^\t\n][^\n]*\(")
 _BEFORE = re.compile(rb"(\w+)\s*(?=\()")
 _GUARDS = (b"guard", b"scoped_guard", b"scoped_cond_guard", b"ACQUIRE", b"CLASS")
-_STATES = re.compile(STATE.replace(" ", r"\s+").encode() + rb"\s*\*\s*(?:const\s+)?(\w+)")
+_STATES, _PACKETS = (
+    re.compile(kind.replace(" ", r"\s+").encode() + rb"\s*\*\s*(?:const\s+)?(\w+)")
+    for kind in (STATE, PACKET)
+)
 _LOCKS = re.compile(
     rb"\b(?:raw_)?(?:spin|read|write)_(un|try)?lock\w*\s*\(\s*&\s*(\w+)\s*->\s*lock\b"
 )
 _ASSIGNED = re.compile(rb"(\w+)\s*=\s*(\w+)\s*\(")
 _LEAVES = re.compile(rb"\b(?:return|goto)\b")
 _SECPATH = re.compile(rb"\bSKB_EXT_SEC_PATH\b")
+# Where a packet has it as a member (before 5.0). What is stored there is not asked.
+_MEMBER = re.compile(rb"\b(\w+)\s*->\s*sp\b(?!\s*=[^=])")
 # What a name can be that is called: see Body.
 _KINDS = ("calls", "pointers", "sleeping", "freeing", "unknown")
 _HEAD = 400
@@ -235,7 +240,7 @@ class NameWalk:
         found: set[str] = set()
         for where in queue:
             text = self._text_until(where, until)
-            found.update(self._asks(text))
+            found.update(self._asks(where, text))
             if way is None:
                 continue
             body = self._body(where)
@@ -263,10 +268,16 @@ class NameWalk:
             fresh = [one for one in dict.fromkeys(inner) if one not in seen]
             seen.update(fresh)
             queue += fresh
-        return frozenset(asked for one in seen for asked in self._asks(self._text(one)))
+        return frozenset(asked for one in seen for asked in self._asks(one, self._text(one)))
 
-    def _asks(self, text: bytes) -> frozenset[str]:
+    def _asks(self, where: _Where, text: bytes) -> frozenset[str]:
         """Return what of a packet a text asks; what is only read through the pointer is not."""
+        if _MEMBER.search(text):
+            data = self._reader.corpus.data(where.path)
+            packets = {*_PACKETS.findall(data[where.head : where.end])}
+            text = _MEMBER.sub(
+                lambda m: b"skb_sec_path(%s)" % m[1] if m[1] in packets else m[0], text
+            )
         words = {*_NAMES.findall(_TAG.sub(b"", text))}.difference(_VARIABLE.findall(text))
         for word in words - self._asked_of.keys():
             self._asked_of[word] = function_named(word.decode()).asks
