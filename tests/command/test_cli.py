@@ -352,6 +352,14 @@ def test_headers_that_are_of_no_kernel(path: str, text: str, lacking: str, tmp_p
         assert told in failed(command, cwd=tree)
 
 
+def test_a_header_that_is_not_merged(tmp_path: Path) -> None:
+    tree = lay("rfc", tmp_path / "linux")
+    with (tree / "include/net/xfrm.h").open("a") as header:
+        header.write("<<<<<<< HEAD\nint a;\n=======\n>>>>>>> theirs\n")
+    told = "include/net/xfrm.h: conflict markers at line "
+    assert told in failed("check", cwd=tree)
+
+
 def test_a_module_from_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "module/src").mkdir(parents=True)
     (tmp_path / "module/Makefile").write_text("obj-m += foo.o\n")

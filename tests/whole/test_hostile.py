@@ -326,6 +326,44 @@ def test_an_open_comment_is_told(before: str, tmp_path: Path) -> None:
     assert contained(tree)["unknown"]
 
 
+OURS, THEIRS = "<<<<<<< HEAD\n%s||||||| base\n=======\n", ">>>>>>> theirs\n"
+
+
+@pytest.mark.parametrize("text", [OURS % "" + THEIRS, "Words\n=======\n", "<<<<<<< HEAD\n"])
+def test_what_is_no_conflict(text: str, tmp_path: Path) -> None:
+    before = f"/*\n{text} */\n"
+    tree = lay_bytes((HEADERS + before + DRIVER).encode(), tmp_path / "linux")
+    assert lines(contained(tree)) == [LINE + before.count("\n")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("at", ["\treturn x->xso", "static const struct xfrmdev_ops", "\t.xdo_dev"])
+def test_a_conflict_is_told_in_one_sentence(at: str, end: str, tmp_path: Path) -> None:
+    text = SOURCE.replace(at, OURS % "\tint a = 1;\n" + THEIRS + at, 1)
+    tree = lay_bytes(text.replace("\n", end).encode(), tmp_path / "linux")
+    document = contained(tree)
+    line = SOURCE[: SOURCE.index(at)].count("\n") + 1
+    told = (EXAMPLE, line, f"conflict markers at line {line}; not parsed")
+    assert lines(document) == []
+    assert [(u["path"], u["line"], u["reason"]) for u in document["unknown"]] == [told]
+
+
+def test_what_a_conflict_may_call_is_not_known(tmp_path: Path) -> None:
+    helper = "void help(struct xfrm_state *x) { writel(x->xso.offload_handle, 0); }\n"
+    control = "static int example_open(struct net_device *dev) { help(dev->foo); return 0; }\n"
+    ops = ".ndo_start_xmit = example_xmit,"
+    text = SOURCE.replace(ops, f"{ops} .ndo_open = example_open,")
+    text = text.replace("static const", control + "static const", 1)
+    tree = lay_bytes(text.encode(), tmp_path / "linux")
+    folder = (tree / EXAMPLE).parent
+    (folder / "help.c").write_text(HEADERS + helper)
+    (folder / "Makefile").write_text("obj-m += a.o\na-y := example.o help.o b.o\n")
+    for more, context in (("", "control"), (OURS % "help(x);\n" + THEIRS, "unknown")):
+        (folder / "b.c").write_text(more)
+        asked = "SELECT context FROM site WHERE function = 'help'"
+        assert run("query", asked, cwd=tree).out.split() == ["context", context]
+
+
 def test_ten_megabytes_on_one_line_are_skipped(tmp_path: Path) -> None:
     data = SOURCE.encode() + b"int a[] = {" + b"1," * 5_000_000 + b"};\n"
     tree = lay_bytes(data, tmp_path / "linux")

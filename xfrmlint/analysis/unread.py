@@ -34,8 +34,8 @@ def unread_rows(reader: Reader, on_the_way: frozenset[str] = frozenset()) -> Ite
     for unit in reader.corpus.units():
         for offset in unit.blanked.unclosed[:_MOST_UNCLOSED]:
             yield UnknownRow(unit.path, unit.line(offset), "", _UNCLOSED, matters=1)
-        if unit.too_large:
-            yield UnknownRow(unit.path, 0, "", "larger than 4 MiB; not parsed", matters=1)
+        if unit.unread is not None:
+            yield UnknownRow(unit.path, unit.unread.line, "", unit.unread.reason, matters=1)
         elif unit.blanked.open_comment >= 0:
             line = unit.line(unit.blanked.open_comment)
             reason = "a comment that never ends hides the rest"

@@ -11,11 +11,15 @@ from tree_sitter import Node, Parser, Range, Tree
 from xfrmlint.c.blanking import Blanked, Branch, blank
 from xfrmlint.c.features import Named
 from xfrmlint.c.nodes import language, node_text, parse
+from xfrmlint.c.text import without_comments
 from xfrmlint.kernel.release import Release
 from xfrmlint.tree.lines import line_text
 
 # A driver's largest source has 1.8 MB; beyond this the parser's time and memory run away.
 LARGEST = 4 * 1024 * 1024
+# A merge that nobody has resolved.
+_CONFLICT = re.compile(rb"^<{7} .*?^={7}\r?$.*?^>{7} ", re.M | re.S)
+_MARKER = re.compile(rb"^(?:[<>]{7} |={7}\r?$)", re.M)
 # Behind it another item begins: two words, or a macro.
 _END = re.compile(
     rb"^(\}[ \t;]*)\n\s*(?<=\n)(?!(?:else|while|if|for|switch|return|goto|case)\b)"
@@ -47,8 +51,15 @@ class Place(NamedTuple):
     column: int
 
 
+class Unread(NamedTuple):
+    """Why a file is not parsed at all. line: 0 for the whole of it."""
+
+    line: int
+    reason: str
+
+
 class Unit:
-    """A file as the parser sees it.
+    """A file as the parser sees it; nothing is seen of one that is `unread`.
 
     path: relative to the tree's root. data: the bytes on disk. words, release, turn, features: see
     `blank`.
@@ -71,8 +82,8 @@ class Unit:
         self.turn = turn
         self._words = words
         self._turned: dict[int, Unit] = {}
-        self.too_large = len(data) > LARGEST
-        self.data = b"" if self.too_large else data
+        self.unread = _unread(data)
+        self.data = b"" if self.unread else data
         self._like = like
         self.blanked: Blanked = (
             blank(self.data, words, release, turn, features) if like is None else like.blanked
@@ -208,6 +219,16 @@ class Unit:
     def errors(self) -> list[int]:
         """Lines at which the parser had to give up and start again."""
         return sorted({self.line(start) for start in errors_in(self.tops)})
+
+
+def _unread(data: bytes) -> Unread | None:
+    if len(data) > LARGEST:
+        return Unread(0, "larger than 4 MiB; not parsed")
+    found = _CONFLICT.search(data) if b"<<<<<<< " in data else None
+    if found is None or not _MARKER.search(without_comments(data)):
+        return None
+    line = data.count(b"\n", 0, found.start()) + 1
+    return Unread(line, f"conflict markers at line {line}; not parsed")
 
 
 def below(node: Node) -> Iterator[Node]:

@@ -162,6 +162,9 @@ def refuse_stubs(reader: Reader) -> None:
         # Before the first commit there is no header.
         there = reader.corpus.tree.is_file(header)
         if there and reader.corpus.find("struct", struct.split()[-1], header) is None:
+            unread = reader.corpus.unit(header).unread
+            if unread is not None:
+                raise InputError(f"{header}: {unread.reason}")
             raise InputError(
                 f"{header}: neither it nor what it includes declares {struct}, as a kernel's does; "
                 "unpack the kernel that the code is built for, and lay the code into it"

@@ -133,6 +133,9 @@ def _not_understood(
             unit, errors = reader.corpus.unit(path), reader.outlines.errors(path)
             hidden = (at for at in named if (path, unit.line(at)) not in known)
             why = f"{function.name}() may be called where {path} is not understood"
+            if unit.unread is not None:
+                yield Place(path, unit.unread.line, 1), f"{why}: {unit.unread.reason}"
+                continue
             for line in _lines_around(unit, function.name, hidden, errors) if is_called else errors:
                 yield Place(path, line, 1), f"{why}: parse errors at line {line}"
                 break
