@@ -104,6 +104,32 @@ SINGLE: Changes = {
     HAZE: [("!(ops->flags & XFRMDEV_OPS_F_LOWER_HANDLE)", "!ops->asks")],
     OAK: [(r"\.flags\s*= XFRMDEV_OPS_F_LOWER_HANDLE,", ".asks = 1,")],
 }
+# The promise lies in a struct in the table, behind another number.
+CAPS: Changes = {
+    NETDEVICE: [
+        ("BIT(0)", "BIT(XFRMDEV_OPS_BIT)"),
+        (
+            "struct xfrmdev_ops {",
+            "enum {\n	XFRMDEV_OPS_BIT,\n	XFRMDEV_OPS_END,\n};\n\n"
+            "struct xfrmdev_caps {\n	u32 most;\n	u32 flags;\n};\n\nstruct xfrmdev_ops {",
+        ),
+        ("	u32	flags;\n};\n#endif", "	struct xfrmdev_caps caps;\n};\n#endif"),
+    ],
+    HAZE: [("ops->flags", "ops->caps.flags")],
+    OAK: [
+        (r"\.flags\s*= XFRMDEV_OPS_F_LOWER_HANDLE,", ".caps.flags = XFRMDEV_OPS_F_LOWER_HANDLE,")
+    ],
+}
+# And in one that has no tag.
+CAPS_NESTED: Changes = {
+    **CAPS,
+    NETDEVICE: [
+        (
+            "	u32	flags;\n};\n#endif",
+            "	struct {\n		u32 most;\n		u32 flags;\n	} caps;\n};\n#endif",
+        )
+    ],
+}
 WRONG = ("return real == lower_dev ? handle : 0", "return handle")
 
 
@@ -287,6 +313,58 @@ def test_a_promise_can_be_a_bit_field(tmp_path: Path) -> None:
     kept = {**SINGLE, OAK: [(r"	\.flags\s*= XFRMDEV_OPS_F_LOWER_HANDLE,\n", "")]}
     report = checked(laid(tmp_path / "without", kept))
     assert [f.type for f in report.findings] == ["LOWER_HANDLE_FLAG_MISSING"]
+
+
+FLAGS_OF_OAK = r"\.flags\s*= XFRMDEV_OPS_F_LOWER_HANDLE,"
+IN_CAPS = pytest.mark.parametrize("caps", [CAPS, CAPS_NESTED])
+
+
+@IN_CAPS
+@pytest.mark.parametrize(
+    "filled",
+    [
+        ".caps.flags = XFRMDEV_OPS_F_LOWER_HANDLE,",
+        ".caps = { .flags = BIT(0) },",
+        ".caps = { 8, XFRMDEV_OPS_F_LOWER_HANDLE },",
+        ".caps = { .most = 8, .flags = XFRMDEV_OPS_F_LOWER_HANDLE },",
+    ],
+)
+def test_a_promise_can_lie_in_a_struct_in_the_table(
+    caps: Changes, filled: str, tmp_path: Path
+) -> None:
+    tree = laid(tmp_path, {**caps, OAK: [(FLAGS_OF_OAK, filled)]})
+    report = checked(tree)
+    assert [(f.type, f.path) for f in report.findings] == []
+    assert [u.reason for u in report.unknown] == []
+    (judged,) = judgements(analysis_of(Folder(tree)).store, lambda *_: "")
+    assert {"right", "0 tested"} == {str(outcome) for outcome in judged.outcomes}
+
+
+@IN_CAPS
+@pytest.mark.parametrize(
+    "filled", ["", ".caps.most = 1,", ".caps = { .flags = 2 },", ".caps = { 1 },"]
+)
+def test_a_promise_that_a_struct_in_the_table_lacks(
+    caps: Changes, filled: str, tmp_path: Path
+) -> None:
+    report = checked(laid(tmp_path, {**caps, OAK: [(FLAGS_OF_OAK, filled)]}))
+    assert [f.type for f in report.findings] == ["LOWER_HANDLE_FLAG_MISSING"]
+
+
+@IN_CAPS
+def test_whether_a_struct_that_is_copied_into_the_table_promises_is_unknown(
+    caps: Changes, tmp_path: Path
+) -> None:
+    report = checked(laid(tmp_path, {**caps, OAK: [(FLAGS_OF_OAK, ".caps = OAK_CAPS,")]}))
+    assert [f.type for f in report.findings] == []
+    told = "whether oak_xfrmdev_ops gets XFRMDEV_OPS_F_LOWER_HANDLE here is not known"
+    assert [u.reason for u in report.unknown] == [told]
+
+
+def test_an_owner_that_tests_no_promise_in_a_struct_is_found(tmp_path: Path) -> None:
+    untested = ("!(ops->flags & XFRMDEV_OPS_F_LOWER_HANDLE)", "!ops->xdo_dev_state_add")
+    report = checked(laid(tmp_path, {**CAPS, HAZE: [untested]}))
+    assert "UPPER_IGNORES_LOWER_FLAG" in [f.type for f in report.findings]
 
 
 # What asks for a packet's state stands behind the resolver and its stub.

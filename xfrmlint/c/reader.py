@@ -20,7 +20,7 @@ from xfrmlint.c.text import without_comments
 from xfrmlint.c.types import Types
 from xfrmlint.c.unit import Item
 from xfrmlint.c.view import View, views
-from xfrmlint.contract.words import ABSENT, Contract
+from xfrmlint.contract.words import ABSENT, OPS, Contract
 from xfrmlint.kernel.places import vendor
 from xfrmlint.tree import Tree
 
@@ -87,7 +87,7 @@ class Reader:
         self.corpus = Corpus(tree, words, memo)
         self.outlines = Outlines(self.corpus)
         self.types = Types(self.corpus, self.outlines)
-        self.types.holder = contract.offload
+        self.types.holders = frozenset((contract.offload, OPS))
         self.universe = Universe(self.corpus)
         self._found: dict[tuple[str, str], list[Occurrence]] = {}
         self._views: dict[tuple[str, int, int, tuple[str, ...]], list[View]] = {}

@@ -52,8 +52,8 @@ class Types:
     def __init__(self, corpus: Corpus, outlines: Outlines) -> None:
         self.corpus = corpus
         self.outlines = outlines
-        # The struct whose structs without a tag are called by it and by what they are there.
-        self.holder = ""
+        # The structs whose structs without a tag are called by them and by what they are there.
+        self.holders: frozenset[str] = frozenset()
         self._fields: dict[tuple[str, str], tuple[Fields, str] | None] = {}
         self._variables: dict[str, Fields] = {}
         self._seen_macros: dict[tuple[str, str], Macro | None] = {}
@@ -85,7 +85,7 @@ class Types:
         if kind.node is not None or key not in self._fields:
             body = self._body(kind, path)
             found = (self._members(body[0]), body[1]) if body is not None else None
-            if found is not None and self.holder and kind.base == self.holder:
+            if found is not None and kind.base in self.holders:
                 found = (_tagged(kind.base, found[0]), found[1])
             if kind.node is not None:
                 return found

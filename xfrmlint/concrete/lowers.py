@@ -81,7 +81,7 @@ class Lowers:
         kept = self.contract.kept([role for role, is_so in promises if is_so])
         if isinstance(ops, Struct):
             for member, bits in kept.items():
-                ops.put(member, Int(bits, INT), CType("u32"))
+                ops.put_at(member, Int(bits, INT), CType("u32"))
         feature = self.kernel.given.get(OFFLOADS)
         if feature is not None:
             set_ = (feature if promised.offloads else 0) | kept.get("", 0)

@@ -143,21 +143,21 @@ def _may_test_promise(reader: Reader, path: str) -> bool:
     name, flags = contract.promise(RESOLVE).encode(), contract.flags
     if not name or flags is None:
         return True
-    defined = rb"#\s*define\s+%s\b.*|\b%s\s*\|?=[^=,;}]*" % (name, flags.name.encode())
+    defined = rb"#\s*define\s+%s\b.*|\b%s\s*\|?=[^=,;}]*" % (name, flags.word.encode())
     files = dict.fromkeys([*reader.universe.files(path), *reader.universe.shared])
     for file in files:
         data = reader.corpus.data(file)
         if name in data and name in re.sub(defined, b"", reader.corpus.unit(file).text):
             return True
     key = reader.universe.key(path)
-    for view, node in reader.occurrences(flags.name, reader.universe.files(path), key):
+    for view, node in reader.occurrences(flags.word, reader.universe.files(path), key):
         field = node.parent
         if field is not None and field.type == "field_expression":
             of = field.child_by_field_name("argument")
             kind = reader.types.of(of, view) if of is not None else None
             around = field.parent
             stored = around is not None and around.child_by_field_name("left") == field
-            if kind is None or (kind.base == OPS and not stored):
+            if kind is None or (kind.base == (flags.struct or OPS) and not stored):
                 return True
     return False
 

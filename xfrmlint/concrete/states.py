@@ -207,7 +207,7 @@ class _Made:
             self._fill(ops, name)
         promised = () if name == U else self._contract.promises
         for member, bits in self._contract.kept(promised).items():
-            ops.put(member, Int(bits, UINT), CType("u32"))
+            ops.put_at(member, Int(bits, UINT), CType("u32"))
         return ops
 
     def _new_other(self, name: str) -> Struct:

@@ -114,7 +114,7 @@ class Struct:
         part, _, name = path.rpartition(".")
         if not part:
             return self.put(name, value, type)
-        inner = self.at(part)
+        inner = self.at(part) or self.put(part, Struct(part)).at(part)
         if isinstance(inner, Struct):
             inner.fields[name] = Cell(path, value, type, self.name, self.kind)
         return self

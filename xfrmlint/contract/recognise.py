@@ -71,6 +71,8 @@ _Named = TypeVar("_Named", Member, Slot)
 _Any = TypeVar("_Any")
 _COUNTERS = ("atomic_t", "refcount_t", "atomic64_t", "atomic_long_t")
 _NO_NUMBER = ("void", "bool", "_Bool", "fn")
+# What the kernel calls it, where a struct has several numbers.
+_FLAGS = "flags"
 _CONDITIONAL = re.compile(rb"^[ \t]*#[ \t]*(?:if|ifdef|ifndef|else|elif|endif)\b.*$", re.M)
 _SINGLE_BIT = re.compile(rb"\b(\w+)\s*:\s*1\s*[,;]")
 _UNDER_RCU = re.compile(rb"\b__rcu\b[\s*]*(\w+)\s*;")
@@ -88,7 +90,7 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
     names: what somebody says that things are called; those that the headers don't have are left
     out (see refuse_strange_names).
     """
-    reader.types.holder = f"struct {_tag(reader)}"
+    reader.types.holders = frozenset((f"struct {_tag(reader)}", OPS))
     slots = _slots(reader)
     roles = _named_otherwise(_roles(slots), {slot.name: slot for slot in slots}, names.slots)
     untold = (slot for slot in slots if slot not in roles.values() and _tells_no_owner(slot))
@@ -424,7 +426,10 @@ def _is_void_of(slot: Slot, taken: str) -> bool:
 
 
 def _flags(reader: Reader, slots: Sequence[Slot]) -> Member | None:
-    """Return the integer in struct xfrmdev_ops that holds the promises; else the first of bools."""
+    """Return the integer in struct xfrmdev_ops that holds the promises; else the first of bools.
+
+    It may lie in a struct there: then it is the one with the usual name, if there is one.
+    """
     fields = reader.types.fields_named(OPS, NETDEVICE)
     found = reader.corpus.find("struct", OPS.split()[-1], NETDEVICE)
     booleans = []
@@ -433,11 +438,24 @@ def _flags(reader: Reader, slots: Sequence[Slot]) -> Member | None:
         if kind.pointers == 0 and (kind.base in BOOLEANS or name in single):
             typed = _typed(kind) + (ONE_BIT if name in single else "")
             booleans.append(Member(name, typed, _line_in(reader, found, name)))
-        elif kind.base not in _NO_NUMBER and not kind.pointers and not kind.base.startswith("str"):
+        elif _is_number(kind):
             return Member(name, _typed(kind), _line_in(reader, found, name))
+    for part, kind in fields.items():
+        inner = reader.types.fields_named(kind.base, NETDEVICE) if not kind.pointers else {}
+        numbers = [name for name, one in inner.items() if _is_number(one)]
+        if numbers:
+            name = _FLAGS if _FLAGS in numbers else numbers[0]
+            _, _, tag = kind.base.partition(" ")
+            outer, _, untagged = tag.partition(".")
+            where = _line_in(reader, reader.corpus.find("struct", outer, NETDEVICE), name, untagged)
+            return Member(f"{part}.{name}", _typed(inner[name]), where, kind.base)
     # Of more than one for each promise nobody can tell which is which.
     shares = sum(slot.takes.count(DEVICE) == 2 and STATE not in slot.takes for slot in slots)
     return booleans[0] if 0 < len(booleans) <= 1 + shares else None
+
+
+def _is_number(kind: CType) -> bool:
+    return kind.base not in _NO_NUMBER and not kind.pointers and not kind.base.startswith("str")
 
 
 def _single_bits(reader: Reader, struct: Definition | None) -> frozenset[str]:
@@ -460,7 +478,7 @@ def _promises(
     if found is None or (flags is None and not names.promises):
         return {}
     bits: dict[int, Promise] = {}
-    for promise in _bits_by(reader, found):
+    for promise in _bits_by(reader, found, flags.struct if flags is not None else ""):
         bits[promise.bit] = promise
     order = [bits[bit] for bit in sorted(bits)]
     roles = (RESOLVE, SHARE) if SHARE in slots else (RESOLVE,)
@@ -503,10 +521,15 @@ def _defined(reader: Reader, constants: Constants, name: str, path: str) -> Prom
     return Promise(name, _bit(constants, name, path), where)
 
 
-def _bits_by(reader: Reader, found: Definition) -> Iterator[Promise]:
-    """Yield the single bits defined from the declaration before a struct to the struct's end."""
+def _bits_by(reader: Reader, found: Definition, part: str) -> Iterator[Promise]:
+    """Yield the single bits defined from the declaration before a struct to the struct's end.
+
+    part: the type of the struct in it that holds them, if one does; mostly that stands in front.
+    """
     unit, constants = reader.corpus.unit(found.path), Constants(reader.types)
-    begin = _begin(unit.text, found.start)
+    inner = reader.corpus.find("struct", part.split()[-1], found.path) if part else None
+    first = inner.start if inner is not None and inner.path == found.path else found.start
+    begin = _begin(unit.text, min(first, found.start))
     last = 0
     for match in _CONDITIONAL.finditer(unit.data, begin, found.start):
         last = match.end()
@@ -517,12 +540,15 @@ def _bits_by(reader: Reader, found: Definition) -> Iterator[Promise]:
         if kind == "define" and begin <= at < found.end and line.split(b"define", 1)[1].split()
     ]
     for match in re.finditer(rb"\benum\b[^;{}]*\{([^{}]*)\}", unit.text[begin : found.end]):
-        for one in re.finditer(rb"(\w+)\s*=[^,]*|(\w+)\s*(?=,|$)", match.group(1)):
-            names.append((one.group(1) or one.group(2), begin + match.start(1) + one.start()))
+        # One that is only counted on has no bit of its own.
+        for one in re.finditer(rb"(\w+)\s*=[^,]*", match.group(1)):
+            names.append((one.group(1), begin + match.start(1) + one.start()))
+    defined = b" ".join(line for kind, _, line in unit.blanked.directives if kind == "define")
     for name, at in names:
         text = name.decode("ascii", "replace")
         bit = _bit(constants, text, found.path)
-        if bit >= 0:
+        # Of F_ASKS that is BIT(ASKS_BIT), the latter is no flag.
+        if bit >= 0 and not re.search(rb"\w\(\s*%s\s*\)" % name, defined):
             yield Promise(text, bit, Where(found.path, unit.line(at)))
 
 

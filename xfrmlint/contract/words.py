@@ -57,7 +57,7 @@ class Where(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A member of a state's xso, or of a struct in it: then its name begins with that one's.
+    """A member of a state's xso (or an ops table), or of a struct in it: then its name begins so.
 
     type: as it is declared, with its stars. struct: the type of the struct in it.
     """
@@ -377,10 +377,13 @@ class Contract:
         return found.name if found is not None else ""
 
     def holder(self, role: str) -> str:
-        """Return the member of an ops table that holds a promise; nothing where none does."""
+        """Return the member of an ops table that holds a promise; nothing where none does.
+
+        It is told by its own name: where it lies in a struct in the table, see `flags`.
+        """
         if self.flags is None:
             return ""
-        return self.promise(role) if self.one_by_one else self.flags.name
+        return self.promise(role) if self.one_by_one else self.flags.word
 
     @property
     def one_by_one(self) -> bool:

@@ -3,6 +3,8 @@
 .flags = 0,                        ->   .flags = F,
 .flags = OTHER,                         .flags = OTHER | F,
 { .xdo_dev_state_add = add }            { .xdo_dev_state_add = add, .flags = F }
+
+It may lie in a struct in the table: `.caps.flags = F`, `.caps = { .flags = F }`.
 """
 
 import re
@@ -39,6 +41,13 @@ def promised(reader: Reader, contract: Contract, driver: Driver) -> Edit:
     changed = _changed(reader, path, symbol, name, flag)
     if changed is not None:
         raise Refused(changed)
+    part, _, word = name.rpartition(".")
+    whole = next((one for one in entries if part and _named(one) == part), None)
+    if whole is not None:
+        value = whole.named_children[-1]
+        entries, name = _filled_in(value), word
+        if not entries:
+            _refuse(table, f"{part} of {symbol} is not filled by its members' names")
     own = next((one for one in entries if _named(one) == name), None)
     last = own or entries[-1]
     if unit.condition(last.start_byte) != unit.condition(entries[0].start_byte):
@@ -80,7 +89,7 @@ def _behind(path: str, text: bytes, last: Node, name: str, flag: str) -> Edit:
 
 def _changed(reader: Reader, path: str, symbol: str, name: str, flag: str) -> Reason | None:
     """Return where a table's flags are set or cleared as the driver runs."""
-    written = rf"~\s*\(?\s*{flag}\b|\b{symbol}\s*(\[[^]]*\])?\.{name}\s*[&|]?=(?!=)"
+    written = rf"~\s*\(?\s*{flag}\b|\b{symbol}\s*(\[[^]]*\])?\.{re.escape(name)}\s*[&|]?=(?!=)"
     for file in dict.fromkeys([path, *reader.universe.files(path)]):
         found = re.search(written.encode(), reader.corpus.plain(file))
         if found is not None:
@@ -122,15 +131,19 @@ def _entries(reader: Reader, table: Table) -> list[Node]:
         named = one.child_by_field_name("declarator")
         if value is None or named is None or node_text(named) != table.symbol:
             continue
-        inside = [c for c in value.named_children if c.type != "comment"]
-        if value.type == "initializer_list" and all(map(_named, inside)):
-            return inside
+        return _filled_in(value)
     return []
+
+
+def _filled_in(value: Node) -> list[Node]:
+    """Return the entries of an initializer list in which each names its member."""
+    inside = [c for c in value.named_children if c.type != "comment"]
+    return inside if value.type == "initializer_list" and all(map(_named, inside)) else []
 
 
 def _named(entry: Node) -> str:
     """Return the member that an entry of an initializer names."""
-    return node_text(entry.named_children[0])[1:] if entry.type == "initializer_pair" else ""
+    return "".join(map(node_text, entry.children_by_field_name("designator")))[1:]
 
 
 def _aligned(text: bytes, last: Node, indent: str, name: str) -> str:

@@ -62,9 +62,12 @@ class Objects:
         made = self.makers.of(view, node)
         return list((self.tracer.of(view, node) if made.doubts else made).answers)
 
-    def initialized(self, view: View, listed: Node, pair: Node | None) -> Initialized:
-        """Return the object that an initializer list, or one entry of it, fills."""
-        name, at = _owner(self.reader, view, listed, pair)
+    def initialized(self, view: View, listed: Node, pair: Node | None, own: int = 1) -> Initialized:
+        """Return the object that an initializer list, or one entry of it, fills.
+
+        own: how many of the entry's designators name what is filled in the object.
+        """
+        name, at = _owner(self.reader, view, listed, pair, own)
         target = _literal_target(listed)
         if target is not None:
             return Initialized(self.of(view, target), name, at)
@@ -144,15 +147,18 @@ def _literal_target(listed: Node) -> Node | None:
     return given.child_by_field_name("left") if given is not None else None
 
 
-def _owner(reader: Reader, view: View, listed: Node, pair: Node | None) -> tuple[str, Node]:
+def _owner(
+    reader: Reader, view: View, listed: Node, pair: Node | None, own: int
+) -> tuple[str, Node]:
     """Return the text by which a reader knows an initialized object, and the node to point at.
 
-    pair: the entry that fills a slot of it; of `[1].xdo_dev_state_add` the object is `[1]`.
+    pair: the entry that fills a slot of it; of `[1].xdo_dev_state_add` the object is `[1]`, whose
+    own designator is one.
     """
     suffix = ""
     at: Node | None = None
     if pair is not None:
-        suffix = _designated(pair.children_by_field_name("designator")[:-1])
+        suffix = _designated(pair.children_by_field_name("designator")[:-own])
         at = pair if suffix else None
     for node, parent in pairwise([listed, *above(listed)]):
         match parent.type:

@@ -20,7 +20,7 @@ from xfrmlint.program.access import Doubt
 from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.program.objects import MADE, Key, Objects, assignment_of
 from xfrmlint.program.pointers import targets_of
-from xfrmlint.program.promised import Promised
+from xfrmlint.program.promised import Holder, Promised
 from xfrmlint.program.put import values_put
 from xfrmlint.program.sharing import SharingTest, sharing_test
 from xfrmlint.valueflow.uses import Step, Uses
@@ -125,7 +125,10 @@ class _Finder:
         self.fields = contract.callbacks
         self.flag_name = contract.promise(promise)
         self.flags_name = contract.holder(promise)
-        self.promised = Promised(graph, self.flag_name, self.flags_name)
+        kept = contract.flags
+        inner = (kept.struct, kept.part) if kept is not None and kept.struct else ()
+        self.holder = Holder(self.flags_name, *inner)
+        self.promised = Promised(graph, self.flag_name, self.holder)
 
     def read(self, path: str) -> None:
         files, key = self.reader.universe.files(path), self.reader.universe.key(path)
@@ -141,8 +144,7 @@ class _Finder:
                 for node in view.occurrences(struct):
                     if node.type == "type_identifier":
                         self.positional(view, node)
-            for node in view.occurrences(self.flags_name) if self.flag_name else ():
-                self.flag(view, node)
+            self.flags_in(view)
             if self.flag_name and not self.flags_name:
                 named = filter(_is_stored, view.occurrences(self.flag_name))
                 self.features += [view.place(node.start_byte) for node in named]
@@ -236,22 +238,49 @@ class _Finder:
                 slot = use_of(self.reader, view, entry).slot
             if slot is None or not slot.field:
                 continue
-            if slot.struct != OPS:
+            if self.holder.part and self.is_held(slot):
+                self.promise(self.table_of_part(view, listed, None), view, entry, entry)
+            elif slot.struct != OPS:
                 if slot.struct == self.reader.contract.struct_of(slot.field):
                     self.callback(None, view, entry, slot.field, view.place(entry.start_byte))
-                continue
-            table = self.table_of_list(view, listed)
-            if slot.field == self.flags_name:
-                self.promise(table, view, entry, entry)
+            elif slot.field == self.flags_name:
+                self.promise(self.table_of_list(view, listed), view, entry, entry)
             else:
+                table = self.table_of_list(view, listed)
                 self.callback(table, view, entry, slot.field, view.place(entry.start_byte))
 
-    def table_of_list(self, view: View, listed: Node, pair: Node | None = None) -> Table:
-        """Return the table that an initializer list, or an entry of it, fills."""
-        key, name, at = self.objects.initialized(view, listed, pair)
+    def is_held(self, slot: Slot) -> bool:
+        """Tell whether a member is the one that holds the promise."""
+        within = f"{OPS}.{self.holder.part}" if self.holder.part else slot.within
+        return (slot.struct, slot.field, slot.within) == (
+            self.holder.struct,
+            self.holder.name,
+            within,
+        )
+
+    def table_of_part(self, view: View, listed: Node, pair: Node | None) -> Table:
+        """Return the table in which a list fills the part that holds the promise.
+
+        `.caps.flags = F`, `.caps = { .flags = F }` or `{ add, { F } }`.
+        """
+        if pair is not None and len(pair.children_by_field_name("designator")) > 1:
+            return self.table_of_list(view, listed, pair, 2)
+        up = listed.parent
+        if up is not None and up.type == "initializer_pair" and up.parent is not None:
+            return self.table_of_list(view, up.parent, up)
+        return self.table_of_list(view, up if up is not None else listed)
+
+    def table_of_list(
+        self, view: View, listed: Node, pair: Node | None = None, own: int = 1
+    ) -> Table:
+        """Return the table that an initializer list, or an entry of it, fills.
+
+        own: how many of the entry's designators name what is filled in the table.
+        """
+        key, name, at = self.objects.initialized(view, listed, pair, own)
         self.assigned.pop(key, None)
         table = self.table(key, name, view.place_in_item(at.start_byte))
-        table.slots |= self.members(view, listed, pair)
+        table.slots |= self.members(view, listed, pair if own == 1 else None)
         return table
 
     def members(self, view: View, listed: Node, pair: Node | None) -> set[Slot]:
@@ -288,6 +317,37 @@ class _Finder:
             self.untold(view, expression, f"which ops table {text} is here is not known")
         return found
 
+    def flags_in(self, view: View) -> None:
+        """Note where a view fills what holds the flag, or all of the struct that does."""
+        for node in view.occurrences(self.flags_name) if self.flag_name else ():
+            self.flag(view, node)
+        for node in view.occurrences(self.holder.part) if self.holder.part else ():
+            self.part(view, node)
+
+    def part(self, view: View, node: Node) -> None:
+        """Note where a struct is copied to where the flag is in an ops table: it may have that."""
+        parent = node.parent
+        if parent is None or not self.flag_name:
+            return
+        place = view.place(node.start_byte)
+        if parent.type == "field_designator":
+            entry = _entry_of(parent)
+            if (
+                entry is None
+                or entry.last.id != parent.id
+                or entry.value.type == "initializer_list"
+            ):
+                return
+            slot = use_of(self.reader, view, entry.value).slot
+            if slot is not None and slot.struct == OPS:
+                self.table_of_list(view, entry.listed, entry.pair).promise(place, False)
+            return
+        slot = slot_of(self.reader, view, parent) if parent.type == "field_expression" else None
+        base = parent.child_by_field_name("argument")
+        stored = slot is not None and slot.struct == OPS and self.graph.forms.stores_at(view, node)
+        if stored and base is not None:
+            self.flagged += [Flagged(key, place, False) for key in self.objects.all_of(view, base)]
+
     def flag(self, view: View, node: Node) -> None:
         """Note where `.flags` gets the flag, in an initializer or by = and |=."""
         parent = node.parent
@@ -298,23 +358,31 @@ class _Finder:
             if entry is None:
                 return
             owner, value = entry.listed, entry.value
-            typed = self.typed_ops(view, value)
-            if typed is False or (typed is None and not self.holds_callbacks(owner)):
-                return
+            if self.holder.part:
+                slot = use_of(self.reader, view, value).slot
+                if slot is None or not self.is_held(slot):
+                    return
+            else:
+                typed = self.typed_ops(view, value)
+                if typed is False or (typed is None and not self.holds_callbacks(owner)):
+                    return
             # Of two designators for one field the last one counts.
+            named = "".join(map(node_text, entry.pair.children_by_field_name("designator")))
             later = [c for c in owner.named_children if c.start_byte > value.start_byte]
-            if any(node_text(c).startswith(f".{self.flags_name}") for c in later):
+            if any(node_text(c).startswith(named) for c in later):
                 return
-            self.promise(self.table_of_list(view, owner, entry.pair), view, node, value)
+            found = self.table_of_part if self.holder.part else self.table_of_list
+            self.promise(found(view, owner, entry.pair), view, node, value)
             return
-        base = parent.child_by_field_name("argument")
-        if parent.type != "field_expression" or base is None or not self.is_in(OPS, view, parent):
+        if parent.type != "field_expression" or not self.is_in(self.holder.struct, view, parent):
             return
+        base = self.holder.table_of(parent)
         for one in values_put(self.graph.forms, view, node):
             sets = self.sets_flag(*one) if one is not None else None
             if sets is not False:
                 place = view.place(node.start_byte)
-                keys: list[Key | None] = [*self.objects.all_of(view, base)] or [None]
+                told = self.objects.all_of(view, base) if base is not None else []
+                keys: list[Key | None] = [*told] or [None]
                 flagged = [Flagged(key, place, sets is True) for key in keys]
                 self.flagged += [one for one in flagged if one not in self.flagged]
 
@@ -416,8 +484,7 @@ class _Finder:
         root = re.split(r"[.\[]", table.symbol)[0]
         for view in {id(o.view): o.view for o in self.reader.near(root, table.place.path)}.values():
             if view.kind == "function":
-                for node in view.occurrences(self.flags_name) if self.flag_name else ():
-                    self.flag(view, node)
+                self.flags_in(view)
 
     def holds_callbacks(self, listed: Node) -> bool:
         """Tell whether an initializer names slots of an ops table."""

@@ -11,6 +11,7 @@ holds it: what is set on some way counts. A value that comes from where nobody s
 
 import re
 from enum import Enum, auto
+from typing import NamedTuple
 
 from tree_sitter import Node
 
@@ -24,6 +25,23 @@ from xfrmlint.program.callgraph import CallGraph
 from xfrmlint.valueflow.sources import Tracer
 
 
+class Holder(NamedTuple):
+    """The member that holds a promise: of an ops table, or of a struct in it, which is its part."""
+
+    name: str
+    struct: str = OPS
+    part: str = ""
+
+    def table_of(self, expression: Node) -> Node | None:
+        """Return T of `T->flags`, or of `T->caps.flags`; None where that is not written."""
+        base = expression.child_by_field_name("argument")
+        if not self.part or base is None:
+            return base
+        named = base.child_by_field_name("field")
+        own = named is not None and node_text(named) == self.part
+        return base.child_by_field_name("argument") if own else None
+
+
 class _Answer(Enum):
     YES = auto()
     NO = auto()
@@ -34,12 +52,12 @@ _TOLD = {_Answer.YES: True, _Answer.NO: False, _Answer.OPEN: None}
 
 
 class Promised:
-    """Answers about one flag. member: the flags of an ops table, by their name."""
+    """Answers about one flag. holder: the flags of an ops table."""
 
-    def __init__(self, graph: CallGraph, flag: str, member: str) -> None:
+    def __init__(self, graph: CallGraph, flag: str, holder: Holder) -> None:
         self.reader = graph.reader
         self.flag = flag
-        self.member = member
+        self.holder = holder
         self.constants = Constants(graph.reader.types)
         self.tracer: Tracer[_Answer] = Tracer(graph.reader, graph.passed, self._says)
         self.installed: Tracer[bool] = Tracer(graph.reader, graph.passed, self._is_installed)
@@ -112,8 +130,8 @@ class Promised:
     def _of_member(self, view: View, node: Node) -> _Answer | None:
         """Return that the flags of the table on another device hold what that one promises."""
         flags = slot_of(self.reader, view, node)
-        base = node.child_by_field_name("argument")
-        if (flags.struct, flags.field) != (OPS, self.member) or base is None:
+        base = self.holder.table_of(node)
+        if (flags.struct, flags.field) != (self.holder.struct, self.holder.name) or base is None:
             return None
         return _Answer.YES if self.installed.of(view, base).answers else None
 
