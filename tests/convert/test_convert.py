@@ -1572,6 +1572,31 @@ def test_a_promise_that_stands_is_not_said_to_be_made(tmp_path: Path) -> None:
         assert said in " ".join(ran.out.split())
 
 
+@pytest.mark.parametrize(
+    ("filled", "line"),
+    [
+        ("", "+\t.caps.flags\t\t= XFRMDEV_OPS_F_LOWER_HANDLE,"),
+        ("\t.caps.flags = 0,\n", "+\t.caps.flags = XFRMDEV_OPS_F_LOWER_HANDLE,"),
+        ("\t.caps = {\n\t\t.most = 8,\n\t},\n", "+\t\t.flags = XFRMDEV_OPS_F_LOWER_HANDLE,"),
+        ("\t.caps = CAPS,\n", ""),
+    ],
+)
+def test_a_promise_that_lies_in_a_struct_in_the_table(
+    filled: str, line: str, tmp_path: Path
+) -> None:
+    add = "\t.xdo_dev_state_add\t= example_add,\n"
+    text = source_of(CONVERTED[0].datapath)
+    tree = lay_example(text.replace(add, f"{add}{filled}"), tmp_path / "t")
+    header = tree / "include/linux/netdevice.h"
+    flat = "	u32	flags;\n};\n#endif"
+    assert flat in header.read_text()
+    apart = "	struct { u32 most; u32 flags; } caps;\n};\n#endif"
+    header.write_text(header.read_text().replace(flat, apart))
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert (ran.status, bool(ran.out)) == ((0, True) if line else (1, False)), ran.err
+    assert line in ran.out.splitlines() or not line
+
+
 def test_a_patch_that_can_t_be_written_is_named_and_not_left_behind(tmp_path: Path) -> None:
     tree = lay_example(source_of(CONVERTED[0].datapath), tmp_path / "t")
     name = run("convert", tree, "example", "-o", tmp_path / "o", cwd=tmp_path).out.strip()

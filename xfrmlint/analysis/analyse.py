@@ -268,6 +268,12 @@ def core_facts(
 def _not_recognised(reader: Reader) -> Iterator[tuple[Where, str]]:
     """Yield what a tree with a resolver, or the owners' callback, is seen to lack, and where."""
     contract = reader.contract
+    if contract.taken is not None:
+        yield (
+            contract.taken.place,
+            f"{contract.taken.reason}: callbacks of a driver may run for a device that is not its "
+            "own, whose packets come by another one",
+        )
     if contract.present and HANDLE not in contract.members:
         yield (
             Where(NETDEVICE),

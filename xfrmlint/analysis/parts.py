@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from xfrmlint.analysis.part import Part, Plan
+from xfrmlint.analysis.taken import own_tables
 from xfrmlint.c.corpus import Corpus, Memo
 from xfrmlint.c.definitions import definition_in
 from xfrmlint.c.reader import Reader
@@ -23,9 +24,12 @@ from xfrmlint.contract.recognise import recognise, refuse_strange_names, refuse_
 from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.contract.words import (
     ABSENT,
+    ADD,
     MARK,
+    NETDEV_OPS,
     OFFLOAD_OK,
     OWN_STATES,
+    OWN_TABLE,
     RESOLVE,
     XFRM,
     Contract,
@@ -128,6 +132,10 @@ def plan(
     if any(one.place.path == XFRM for one in reader.contract.wrappers):
         wrappers.append(XFRM)
     contract = _with_own_states(reader, paths, bool(under))
+    if ADD in contract.slots:
+        installing = reader.corpus.tree.search(NETDEV_OPS, ["drivers", "net"]) if under else paths
+        own = own_tables(reader, installing)
+        contract = replace(contract, core={**contract.core, OWN_TABLE: own})
     headers = [tie.header for tie in ties if tie.header.startswith("include/")]
     shared = tuple(dict.fromkeys([*wrappers, *headers]))
     users = [f for f in _users(reader, shared) if not under or f in under or f in tied]

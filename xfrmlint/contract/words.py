@@ -206,6 +206,7 @@ SLOTS = (
 # The questions to the core that decide how a driver's code is to be read.
 PACKET_DEVICE = f"{XMIT}: every caller stores skb->dev before"
 OWN_STATES = f"{OFFLOAD_OK}: asked of the state's own device alone"
+OWN_TABLE = f"{NETDEV_OPS}: a device has that of its own driver"
 # Of a resolver that puts its handle where it is told to.
 RESULT = "resolver: its result is the test for 0"
 ZEROED = "resolver: stores 0 before anything else"
@@ -362,6 +363,12 @@ class Contract:
         return slot == self.slot(OFFLOAD_OK) and said is not None and said.says == "yes"
 
     @property
+    def taken(self) -> Said | None:
+        """Where a device takes over another one's ops table; None where none is seen to."""
+        said = self.core.get(OWN_TABLE)
+        return said if said is not None and said.says == NO else None
+
+    @property
     def add_takes_device(self) -> bool:
         """Whether a driver is told which device it adds a state to (since Linux 6.16)."""
         return ADD not in self.slots or self.slots[ADD].device
@@ -494,7 +501,8 @@ class Contract:
         """What tells it from others whose names or answers are others, wherever those stand."""
         named = [(kind, role, name) for kind, role, name, _ in self.named()]
         takes = [slot._replace(place=Where()) for slot in self.slots.values()]
-        says = [(question, said.says) for question, said in self.core.items()]
+        # Where a table is taken over is told of the whole tree.
+        says = [self.taken, *((question, said.says) for question, said in self.core.items())]
         wrappers = [wrapper.name for wrapper in self.wrappers]
         asked = (self.state_at, self.device_at, self.returns_handle, self.answer_at, self.apart)
         whole = (named, self.structs, takes, self.callbacks, wrappers, asked, says)

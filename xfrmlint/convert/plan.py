@@ -124,6 +124,10 @@ class _Planner:
         if edits:
             self.reasons += zero_handles(self.part.graph, sites)
             self.reasons += misplaced(self.context.devices, tables)
+            if (taken := self.contract.taken) is not None:
+                path, line = taken.place
+                text = f"{taken.reason}: states of that one have no handle for the driver's own"
+                self.reasons.append(Reason(path, line, text))
         reasons = tuple(dict.fromkeys(self.reasons))
         asking = tuple((one.function, one.device) for one in functions)
         said = tuple(dict.fromkeys(does))
