@@ -323,12 +323,20 @@ class Expressions(Operands, Operators):
         if integer(plain) is not None or plain.base.startswith("enum"):
             member = struct.member if struct.element is not None else name
             if struct.born and not self.names.begins_with_zero(member, self._path):
-                return Open(f"{struct.name}.{name}", set())
+                if not self._is_private(struct) or not self.names.never_set(
+                    struct.kind, name, self._path
+                ):
+                    return Open(f"{struct.name}.{name}", set())
             given = self.kernel.given if self.kernel is not None else {}
             return wrapped(given.get(f"{struct.name}.{name}", 0), integer(plain) or INT)
         made = Struct(f"{struct.name}.{name}", kind.base, born=struct.born, fresh=struct.fresh)
         made.layout = kind
         return made
+
+    def _is_private(self, struct: Struct) -> bool:
+        """Tell whether a struct is a device's private data, which begins zeroed."""
+        known = self.kernel.private.values() if self.kernel is not None else ()
+        return bool(struct.kind) and any(one is struct for one in known)
 
     def _kept(self, kernel: Kernel, struct: Struct, name: str, kind: CType) -> Value:
         """Return what a pointer in an owner's private data is before anything was stored there."""

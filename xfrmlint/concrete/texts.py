@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 
 from tree_sitter import Node
 
@@ -17,6 +17,7 @@ from xfrmlint.c.types import Fields
 from xfrmlint.c.view import View
 from xfrmlint.concrete.names import Declared
 from xfrmlint.concrete.slices import Slices
+from xfrmlint.concrete.unset import is_never_set
 from xfrmlint.contract.words import HANDLE
 from xfrmlint.kernel import structs
 from xfrmlint.kernel.functions import function_named
@@ -45,6 +46,7 @@ class Texts:
         self._home = home
         self._slices = slices
         self.begins_with_zero = cache(self._begins_with_zero)
+        self.never_set = cache(partial(is_never_set, reader))
         self.own_device = cache(self._keeps_own_device)
 
     def _around(self, path: str) -> Sequence[str]:
