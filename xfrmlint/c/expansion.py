@@ -2,9 +2,9 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from xfrmlint.c.text import without_comments
 
@@ -56,6 +56,13 @@ class Piece(NamedTuple):
     offset: int
 
 
+class Known(Protocol):
+    """What a name that is a macro's stands for: a mapping from names to macros is one."""
+
+    def get(self, name: str, /) -> Macro | None:
+        """Return the macro of a name, None if it is none that is to be expanded."""
+
+
 class Expansion(NamedTuple):
     """Expanded text; `starts[i]` is where the token with origin `origins[i]` begins in it.
 
@@ -87,17 +94,17 @@ def tokens(text: bytes, path: str, offset: int) -> list[Token]:
     return found
 
 
-def uses(text: bytes, macros: Mapping[str, object]) -> bool:
+def uses(text: bytes, macros: Known) -> bool:
     """Tell whether a macro's name occurs in `text` as a word."""
-    return any(match.group().decode() in macros for match in _WORD.finditer(text))
+    return any(macros.get(match.group().decode()) is not None for match in _WORD.finditer(text))
 
 
-def expand(text: bytes, path: str, offset: int, macros: Mapping[str, Macro]) -> Expansion:
+def expand(text: bytes, path: str, offset: int, macros: Known) -> Expansion:
     """Expand `macros` (and no others) in C text that stands at `offset` of `path`."""
     return expand_all([Piece(text, path, offset)], macros)
 
 
-def expand_all(parts: Iterable[Piece], macros: Mapping[str, Macro]) -> Expansion:
+def expand_all(parts: Iterable[Piece], macros: Known) -> Expansion:
     """Expand `macros` (and no others) in C text that is put together from several places.
 
     All of them or, where that would be too much, none.
@@ -149,9 +156,7 @@ class _Left:
             raise _TooMuchError
 
 
-def _expand(
-    line: list[Token], macros: Mapping[str, Macro], hidden: frozenset[str], left: _Left
-) -> list[Token]:
+def _expand(line: list[Token], macros: Known, hidden: frozenset[str], left: _Left) -> list[Token]:
     left.depth += 1
     if left.depth > 1:
         left.take(len(line))
@@ -234,7 +239,7 @@ def _body(macro: Macro) -> tuple[Token, ...]:
 def _substitute(
     macro: Macro,
     arguments: list[list[Token]],
-    macros: Mapping[str, Macro],
+    macros: Known,
     hidden: frozenset[str],
     left: _Left,
 ) -> list[Token]:

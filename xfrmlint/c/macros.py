@@ -1,8 +1,9 @@
 """Macros: which of them hide a word, and their expansion with every token's origin kept."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.expansion import Macro
@@ -117,6 +118,39 @@ def in_force(corpus: Corpus, name: str, path: str, offset: int) -> list[Macro]:
             return found
     known = kernels_own().get(name)
     return [known] if known is not None else []
+
+
+class Offered:
+    """The macros that may be expanded in a text, and the names for which that was asked.
+
+    find: returns what a name can be defined as, nothing for what is no macro to be expanded.
+    """
+
+    def __init__(self, find: Callable[[str], Sequence[Macro]]) -> None:
+        self._find = find
+        self.asked: dict[str, Sequence[Macro]] = {}
+
+    def definitions(self, name: str) -> Sequence[Macro]:
+        """Return what a name can be defined as."""
+        if name not in self.asked:
+            self.asked[name] = self._find(name)
+        return self.asked[name]
+
+    def chosen(self, turn: int) -> "Chosen":
+        """Return each name's definition of a turn (0 is the first), the last where it has not so many."""
+        return Chosen(self, turn)
+
+
+class Chosen(NamedTuple):
+    """One definition for each of the macros that are offered."""
+
+    offered: Offered
+    turn: int
+
+    def get(self, name: str, /) -> Macro | None:
+        """Return the definition of a name, None if it is no macro to be expanded."""
+        found = self.offered.definitions(name)
+        return found[min(self.turn, len(found) - 1)] if found else None
 
 
 class Macros:

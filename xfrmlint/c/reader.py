@@ -12,7 +12,7 @@ from xfrmlint.c.corpus import Corpus, Memo
 from xfrmlint.c.definitions import definition_in
 from xfrmlint.c.expansion import Macro
 from xfrmlint.c.index import has_word, words
-from xfrmlint.c.macros import Macros, in_force
+from xfrmlint.c.macros import Macros, Offered, in_force
 from xfrmlint.c.modules import Universe
 from xfrmlint.c.outline import Outlines
 from xfrmlint.c.templates import Setting, is_template, settings
@@ -41,6 +41,10 @@ class Occurrence(NamedTuple):
 
     view: View
     node: Node
+
+
+# The names that came up while an item was expanded, what those that are macros mean, the views.
+_Made = tuple[frozenset[str], dict[str, list[Macro]], list[View]]
 
 
 class Words:
@@ -90,7 +94,8 @@ class Reader:
         self.types.holders = frozenset((contract.offload, OPS))
         self.universe = Universe(self.corpus)
         self._found: dict[tuple[str, str], list[Occurrence]] = {}
-        self._views: dict[tuple[str, int, int, tuple[str, ...]], list[View]] = {}
+        self._views: dict[tuple[str, int, int, frozenset[str]], list[_Made]] = {}
+        self._words: dict[tuple[str, int, int], frozenset[str]] = {}
         self._macros: dict[str, Macros] = {}
         self._outward: dict[tuple[str, str], list[View]] = {}
         self._aliases: dict[str, Mapping[str, str]] = {}
@@ -199,31 +204,57 @@ class Reader:
         return [view for item in items for view in make(path, item, macros)]
 
     def views(self, path: str, item: Item, macros: dict[str, list[Macro]]) -> list[View]:
-        """Return an item's views, each made once."""
+        """Return an item's views; each is made once for all `macros` that expand to the same.
+
+        What a text expands to depends on what the names mean that come up while it is expanded.
+        """
         item = self.outlines.counterpart(path, item)
         shown = self.outlines.variants(path, item)
-        text = b"".join(self.outlines.text(path, one, macros) for one in shown)
-        # Macros that stand in other macros' bodies are needed as well: all or none.
-        used = macros if any(n.encode() in text for n in macros) else {}
-        if item.name in used:
-            # A function's definition is never its stub's use.
-            used = {n: m for n, m in used.items() if n != item.name}
-        key = (path, item.start, item.turn, tuple(sorted(used)))
-        if key not in self._views:
-            self._views[key] = [
-                view
-                for setting in self.settings(path) or [{}]
-                for one in shown
-                for view in self._shown(path, one, used, setting)
-            ]
-            for view in self._views[key] if len(shown) > 1 else ():
-                view.heads = self.outlines.heads(path, item)
-        return self._views[key]
+        standing = self._standing(path, item, shown) & macros.keys()
+        # A function's definition is never its stub's use.
+        used = {n: m for n, m in macros.items() if n != item.name} if standing else {}
+        key = (path, item.start, item.turn, frozenset(standing))
+        kept = self._views.setdefault(key, [])
+        for asked, known, made in kept:
+            if known == {name: used[name] for name in asked & used.keys()}:
+                return made
+        came_up: set[str] = set()
+        made = [
+            view
+            for setting in self.settings(path) or [{}]
+            for one in shown
+            for view in self._shown(path, one, used, setting, came_up)
+        ]
+        for view in made if len(shown) > 1 else ():
+            view.heads = self.outlines.heads(path, item)
+        known = {name: used[name] for name in came_up & used.keys()}
+        kept.append((frozenset(came_up), known, made))
+        return made
+
+    def _standing(self, path: str, item: Item, shown: Sequence[Item]) -> frozenset[str]:
+        """Return the words of an item's text, loop macros by the names that they have there."""
+        key = (path, item.start, item.turn)
+        if key not in self._words:
+            data = self.corpus.data(path)
+            text = b" ".join(self.outlines.text(path, one) for one in shown)
+            written = b" ".join(data[one.start : one.end] for one in shown)
+            loops = {word for word in _IDENTIFIER.findall(written) if is_loop(word)}
+            found = {*_IDENTIFIER.findall(text), *loops}
+            self._words[key] = frozenset(word.decode() for word in found)
+        return self._words[key]
 
     def _shown(
-        self, path: str, item: Item, macros: dict[str, list[Macro]], setting: Setting
+        self,
+        path: str,
+        item: Item,
+        macros: dict[str, list[Macro]],
+        setting: Setting,
+        came_up: set[str],
     ) -> list[View]:
-        """Return the views of an item in one turn and one setting."""
+        """Return the views of an item in one turn and one setting.
+
+        came_up: is added the names of which it was asked whether they are macros.
+        """
         made = self.outlines.made(path, item)
         outline = self.outlines.of(path, item.turn)
         if outline is not None and made and not macros and not setting:
@@ -231,11 +262,21 @@ class Reader:
                 View(self.corpus, path, part, outline.text, outline.expansion, item)
                 for part in made
             ]
-        forced = {n: in_force(self.corpus, n, path, item.start) or m for n, m in macros.items()}
-        if made:
-            forced |= self.outlines.macros_in(path, item)
-        pieces = self.outlines.pieces(path, item, forced)
-        return views(self.corpus, path, item, {**forced, **setting}, pieces)
+        within = self.outlines.macros_in(path, item) if made else {}
+
+        def meanings(name: str) -> Sequence[Macro]:
+            for known in (setting, within):
+                if name in known:
+                    return known[name]
+            if name not in macros:
+                return ()
+            return in_force(self.corpus, name, path, item.start) or macros[name]
+
+        offered = Offered(meanings)
+        pieces = self.outlines.pieces(path, item, {*macros, *within})
+        found = views(self.corpus, path, item, offered, pieces)
+        came_up.update(offered.asked)
+        return found
 
     def settings(self, path: str, files: Sequence[str] = ()) -> list[Setting]:
         """Return what a header of the driver's own means, if that is not the same everywhere.

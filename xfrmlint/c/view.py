@@ -10,9 +10,10 @@ from tree_sitter import Node, Query
 from xfrmlint.c.blanking import readable
 from xfrmlint.c.corpus import Corpus
 from xfrmlint.c.ctype import CType, Declared, declarators, declared, specified
-from xfrmlint.c.expansion import TOO_MUCH, Expansion, Macro, Piece, expand_all, uses
+from xfrmlint.c.expansion import TOO_MUCH, Expansion, Piece, expand_all, uses
 from xfrmlint.c.expression import around
 from xfrmlint.c.index import words
+from xfrmlint.c.macros import Offered
 from xfrmlint.c.nesting import DEEPEST, SMALL, leaves_at
 from xfrmlint.c.nodes import captured, language, node_text, parse
 from xfrmlint.c.unit import Item, Place, below, declarator_name, outline
@@ -340,31 +341,21 @@ def _parameters(function: Node) -> list[Node]:
 
 
 def views(
-    corpus: Corpus,
-    path: str,
-    item: Item,
-    macros: Mapping[str, Sequence[Macro]],
-    pieces: Sequence[Piece],
+    corpus: Corpus, path: str, item: Item, offered: Offered, pieces: Sequence[Piece]
 ) -> list[View]:
-    """Return the views of an item: as written, or with `macros` expanded if it uses any.
+    """Return the views of an item: as written, or with the macros expanded if it uses any.
 
     A macro with several definitions (under #if and #else) gives a view for each, up to a bound.
     pieces: the item's text.
     """
-    if not macros or not any(uses(piece.text, macros) for piece in pieces):
+    if not any(uses(piece.text, offered.chosen(0)) for piece in pieces):
         text = corpus.unit(path).turned(item.turn).text
         return [View(corpus, path, item, text, None)]
-    used = {name: found for name, found in macros.items() if found}
-    most = max(map(len, used.values()), default=1)
-    if most > _MOST_DEFINITIONS:
-        name = max(used, key=lambda one: len(used[one]))
-        why = f"{name} is defined {most} times; {_MOST_DEFINITIONS} of them were looked into"
-        corpus.doubts.setdefault((path, item.start), why)
-    alternatives = min(_MOST_DEFINITIONS, most)
     made: list[View] = []
-    for index in range(alternatives):
-        chosen = {name: found[min(index, len(found) - 1)] for name, found in used.items()}
-        expansion = expand_all(pieces, chosen)
+    for index in range(_MOST_DEFINITIONS):
+        if index >= max(map(len, offered.asked.values())):
+            break
+        expansion = expand_all(pieces, offered.chosen(index))
         if expansion.cut:
             corpus.doubts.setdefault((path, item.start), TOO_MUCH)
         plain = readable(expansion.text)
@@ -375,4 +366,8 @@ def views(
             corpus.doubts.setdefault((path, item.start), _NOT_PARSED)
         for inner in outline([root]):
             made.append(View(corpus, path, inner, plain, expansion, item))
+    name, found = max(offered.asked.items(), key=lambda one: len(one[1]))
+    if len(found) > _MOST_DEFINITIONS:
+        why = f"{name} is defined {len(found)} times; {_MOST_DEFINITIONS} of them were looked into"
+        corpus.doubts.setdefault((path, item.start), why)
     return made
