@@ -8,6 +8,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from xfrmlint.c.arguments import Arguments
@@ -207,6 +208,7 @@ def _per_cpu(text: bytes, arguments: Arguments) -> bytes:
     return _PER_CPU.sub(variable, text)
 
 
+@lru_cache(maxsize=1 << 14)
 def is_loop(name: bytes) -> bool:
     """Tell whether a macro of this name stands for the head of a loop."""
     return any(word in name for word in _LOOPS)

@@ -177,7 +177,7 @@ class Constants:
         for at in words(text, word):
             if _BEFORE.search(text, max(0, text.rfind(b"\n", 0, max(0, at - 200))), at) is None:
                 continue
-            opened = max((m.end() for m in _ENUM.finditer(text, 0, at)), default=-1)
+            opened = _opened(text, at)
             if opened < 0 or b"}" in text[opened:at]:
                 continue
             return self._counted(
@@ -211,6 +211,17 @@ def bits(name: str, values: Sequence[int]) -> Int | None:
         case "GEN", [high, low] if high >= low:
             return Int((1 << (high + 1)) - (1 << low), wide)
     return None
+
+
+def _opened(text: bytes, at: int) -> int:
+    """Return where the list of the last enum before an offset begins; -1 if there is none."""
+    start = text.rfind(b"enum", 0, at)
+    while start >= 0:
+        match = _ENUM.search(text, max(0, start - 1), at)
+        if match is not None:
+            return match.end()
+        start = text.rfind(b"enum", 0, start)
+    return -1
 
 
 def _may_list(data: bytes, word: bytes) -> bool:
