@@ -490,7 +490,7 @@ def test_macros_that_hide_a_word(text: str, word: str, wanted: list[str]) -> Non
     [("", False), ("AB _A A1", False), ("x = A;", True), ("A(1)", True), ("a.A", True)],
 )
 def test_uses(text: str, wanted: bool) -> None:
-    assert uses(text.encode(), {"A": None}) is wanted
+    assert uses(text.encode(), {"A": Macro("A", None, b"1", "a.c", 0, 0)}) is wanted
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ class Offered:
         return self.asked[name]
 
     def chosen(self, turn: int) -> "Chosen":
-        """Return each name's definition of a turn (0 is the first), the last where it has not so many."""
+        """Return each name's definition of a turn (from 0), its last where it has not so many."""
         return Chosen(self, turn)
 
 
