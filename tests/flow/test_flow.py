@@ -161,6 +161,11 @@ def test_whether_the_own_device_is_one_that_the_state_names(
         pytest.param(H + f"if (h < 1) {DROP}\ngive(h);", "", id="lt1"),
         pytest.param(H + f"if (unlikely(!h)) {DROP}\ngive(h);", "", id="unlikely"),
         pytest.param(
+            f"{H}__be64 w = BE(h);\nif (!w) {DROP}\ngive(w);",
+            "#define BE(v) ((__be64)__builtin_bswap64(v))\n",
+            id="swapped before",
+        ),
+        pytest.param(
             X
             + (
                 "unsigned long h;\nif (!(h = xfrm_dev_state_lower_handle(x, dev))) "
@@ -2339,6 +2344,30 @@ def test_what_is_put_stands_where_that_is_written(statement: str, written: str) 
     lines = {e.line for e in events if e.kind is Kind.STORE}
     text = files[FOO]
     assert lines == {text[: text.index(written)].count("\n") + 1}
+
+
+@pytest.mark.parametrize(
+    ("statement", "written"),
+    [
+        ("give(\nLOW(h));", "LOW(h)"),
+        ("give(\nBE(LOW(h)));", "BE(LOW(h))"),
+        ("u32 w = BE(h);\ngive(w);", "give(w)"),
+        ("skb->len = SA_OF(h)\n->sa;", "->sa;"),
+        ("GIVE(h);", "GIVE(h)"),
+        ("GIVE_H;", "#define GIVE_H"),
+    ],
+)
+def test_a_use_stands_where_the_number_is_handed_to_a_macro(statement: str, written: str) -> None:
+    macros = (
+        "#define LOW(n) ((u32)((n) & 0xffffffff))\n#define BE(v) ((__be32)__builtin_bswap32(v))\n"
+        "#define SA_OF(h) ((struct foo_sa *)(h))\n#define GIVE(h) give((u32)(h))\n"
+        "#define GIVE_H give(h)\n"
+    )
+    files = driver(f"{H}{statement}", f"{LEADING}{macros}")
+    events = [event for path in traced(files).paths for event in path.events]
+    text = files[FOO]
+    at = text.rindex(written)
+    assert {e.line for e in events if e.kind is Kind.USE} == {text[:at].count("\n") + 1}
 
 
 @pytest.mark.parametrize(
