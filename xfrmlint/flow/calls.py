@@ -347,11 +347,11 @@ class Calls:
         return [(state, Unknown(packet, packet and self._is_drivers(call.name, frame.view)))]
 
     def _bits(self, frame: Frame, call: Call, values: Sequence[Value]) -> Value | None:
-        """Return what BIT() and GENMASK() make of constants."""
+        """Return what BIT(), GENMASK() and FIELD_PREP() make of constants."""
         if not BITS.match(call.name):
             return None
         known = [self.driver.number_of(v, frame.view) for v in values]
-        made = bits(call.name, [one.value for one in known if one is not None])
+        made = bits(call.name, [one for one in known if one is not None])
         return numbered(frame.constant("", call), made) if made is not None else None
 
     def _mask(self, frame: Frame, does: Function, values: Sequence[Value]) -> int:
