@@ -98,7 +98,7 @@ class Frame:
         return self.view.place(self._beginning(one))
 
     def _place_of_use(self, one: Expression) -> Place:
-        """Return where a number is used: where it is handed to the macro that makes another of it."""
+        """Return where a number is used; if a macro makes another of it, where that is given it."""
         at = self._beginning(one)
         if not self.view.is_written(at):
             parts = (part.start_byte for part in below(one.node))
