@@ -1830,6 +1830,34 @@ def test_where_a_handle_is_put(statements: str, kind: str) -> None:
     assert handled == set(kind.split())
 
 
+@pytest.mark.parametrize(
+    ("statements", "kind"),
+    [
+        # What is given can lie on the stack of who calls; private data does not.
+        ("info->sa = h;", "open"),
+        ("p->now.sa = h;", "store"),
+        ("struct info *i = netdev_priv(dev); i->sa = h;", "store"),
+    ],
+)
+def test_where_a_handler_that_nobody_is_seen_to_call_puts_it(statements: str, kind: str) -> None:
+    outside = f"""struct info {{ u32 sa, flags; void *p; }};
+struct port {{ struct info now; struct napi_struct napi; }};
+struct tx_ops {{ int (*tx_info)(struct net_device *dev, struct sk_buff *skb, struct info *info); }};
+static int tx_info(struct net_device *dev, struct sk_buff *skb, struct info *info)
+{{
+	struct port *p = netdev_priv(dev);
+	{GOES_ON}{statements}
+	return 0;
+}}
+const struct tx_ops tx_ops = {{ .tx_info = tx_info }};
+"""
+    found = traced(driver("skb->len = 0;", outside))
+    events = [event for path in found.paths for event in path.events]
+    handled = {str(e.kind) for e in events if e.text[:6] == "stored"}
+    handled |= {"open" for e in events if "outlives the packet is not known" in e.text}
+    assert handled == {kind}
+
+
 DONE = """\
 struct sent { struct sk_buff *skb; u32 sa; };
 struct cb { u32 spi, sa; };
