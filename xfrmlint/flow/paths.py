@@ -309,6 +309,9 @@ def _followed(driver: Driver, entry: str, function: FunctionName, exit_: Exit) -
     for mark in marks:
         if flow and mark.kind is Kind.RESOLVE:
             mark = mark._replace(device=Device.OWN, text="")
+        elif mark.device is Device.SAVED and mark.member is not None:
+            device, why = driver.members.settled(mark.member, function)
+            mark = mark._replace(device=device, text=why)
         number = -1
         if mark.handle is not None:
             number = numbers.setdefault(mark.handle, len(numbers))
