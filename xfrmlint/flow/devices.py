@@ -76,8 +76,8 @@ class Members:
         struct, field = self.named(view, one)
         if at[0] == "other":
             # Private data of another device: what is its own there is that device.
-            found = self.devices.of_member(struct, field, view.path)
-            own = len(at) == 3 and found == (frozenset((Whose.OWN,)), ())
+            there = self.device(view, one, ("own", *at[2:]), "", fixed).member
+            own = there is not None and self.settled(there)[0] is Device.OWN
             return Netdev(Device(at[1]) if own else Device.UNKNOWN)
         if (struct, field) in structs.OWN_MEMBERS:
             return self.at_work(struct, view)
