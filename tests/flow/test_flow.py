@@ -1222,6 +1222,7 @@ ZERO_DROPPED = "ask, 0"
 ZERO_GIVEN = "ask, 0, use given to give()"
 DROPPED = "ask, !0"
 GIVEN = "ask, !0, use given to give()"
+BOTH_WAYS = {ZERO_GIVEN, DROPPED, GIVEN}
 
 
 @pytest.mark.parametrize(
@@ -1251,6 +1252,10 @@ GIVEN = "ask, !0, use given to give()"
         (f"if (!(h & BOTH)) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
         (f"if ((h | BIT(4)) == 0x10) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
         (f"if (h < FIRST_SA) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        # A byte in another order is the same byte.
+        (f"__be32 w = cpu_to_be32((u32)h | BIT(31)); if (!w) {DROP}\ngive(h);", BOTH_WAYS),
+        (f"__le32 w = cpu_to_le32((u32)h | BIT(31)); if (!w) {DROP}\ngive(h);", BOTH_WAYS),
+        (f"u16 w = swab16((u16)h | 1); if (w & 0xff) {DROP}\ngive(h);", BOTH_WAYS),
         # A label is a number, however it is written.
         (f"switch (h) {{ case none_yet: {DROP} }}\ngive(h);", {ZERO_DROPPED, GIVEN}),
         (f"switch (h) {{ case 00: {DROP} }}\ngive(h);", {ZERO_DROPPED, GIVEN}),
