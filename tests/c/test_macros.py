@@ -171,6 +171,20 @@ def preprocessed(text: str) -> bytes | None:
         pytest.param(
             "#define B 2\n#define A(f, ...) p(f, ##__VA_ARGS__)", "A(1, B);", id="comma, a macro"
         ),
+        *(
+            pytest.param(
+                "#define E\n#define A(x, ...) p(x __VA_OPT__(, [(q)] r) __VA_ARGS__)",
+                f"A({arguments});",
+                id=f"optional, of {arguments}",
+            )
+            for arguments in ("1", "1, 2", "1,", "1, E", "1, (2), 3")
+        ),
+        pytest.param(
+            "#define A(x, ...) p(#x __VA_OPT__(, x##_) B(__VA_ARGS__))\n"
+            "#define B(...) __VA_OPT__(z)",
+            "A(1); A(1, 2);",
+            id="optional, with # and ##",
+        ),
         # # and ##.
         pytest.param("#define A(x) #x", "A(a);", id="string of a word"),
         pytest.param("#define A(x) # x", "A(a b);", id="string of two words"),

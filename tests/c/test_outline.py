@@ -867,6 +867,39 @@ def test_which_macros_are_more_than_an_expression(body: str, wanted: bool) -> No
     assert (b"A" in found.structural) is wanted
 
 
+@pytest.mark.parametrize(
+    ("define", "wanted"),
+    [
+        ("A(x, ...) g(x, __VA_ARGS__)", False),
+        ("A(x, y) g(&(struct c){ x, y })", False),
+        ("A(x, ...) g(&(struct c){ x, 1 })", False),
+        ("A(x, ...) g(x, &(struct c){ __VA_ARGS__ })", True),
+        ("A(x, y...) do { struct c c = { y }; g(x, &c); } while (0)", True),
+    ],
+)
+def test_arguments_that_are_listed_are_no_expressions(define: str, wanted: bool) -> None:
+    assert (b"A" in shapes_of(f"#define {define}\n#define B 1\n".encode()).structural) is wanted
+
+
+@pytest.mark.parametrize(
+    "define",
+    [
+        "CALL(n, ...) call(n, &(struct foo_call){ __VA_ARGS__ })",
+        "CALL(n, v...) do { struct foo_call c = { v }; call(n, &c); } while (0)",
+        "CALL(k, ...) call(k, &(struct foo_call){ .n = k __VA_OPT__(,) __VA_ARGS__ })",
+    ],
+)
+@pytest.mark.parametrize(
+    "call", ["CALL(1, 2);", "CALL(1, .n = 2);", "CALL(1,\n\t.n = 2,\n\t.sa = { .h = h });"]
+)
+def test_an_argument_can_be_a_designated_initializer(define: str, call: str) -> None:
+    text = f"struct foo_call {{ int n; struct {{ int h; }} sa; }};\n#define {define}\n"
+    tx = f"{XMIT}\n{{\n\t{H}\tif (!h)\n\t\treturn NETDEV_TX_OK;\n\t{call}\n\treturn h;\n}}\n"
+    parts = analysed(driver(pre=text, tx=tx)).parts
+    told = [row for part in parts for row in rows_of(part) if isinstance(row, UnknownRow)]
+    assert not [row.reason for row in told if "parse" in row.reason]
+
+
 def test_items_know_their_bytes() -> None:
     define = "#define FN(n) static int n##_a; static int n##_b(void)\n"
     text = f"{define}int before;\nFN(x)\n{{\n}}\nint after;\n"

@@ -161,6 +161,11 @@ def test_whether_the_own_device_is_one_that_the_state_names(
         pytest.param(H + f"if (h < 1) {DROP}\ngive(h);", "", id="lt1"),
         pytest.param(H + f"if (unlikely(!h)) {DROP}\ngive(h);", "", id="unlikely"),
         pytest.param(
+            f"{H}__be64 w = BE(h);\nif (!w) {DROP}\ngive(w);",
+            "#define BE(v) ((__be64)__builtin_bswap64(v))\n",
+            id="swapped before",
+        ),
+        pytest.param(
             X
             + (
                 "unsigned long h;\nif (!(h = xfrm_dev_state_lower_handle(x, dev))) "
@@ -1217,6 +1222,7 @@ ZERO_DROPPED = "ask, 0"
 ZERO_GIVEN = "ask, 0, use given to give()"
 DROPPED = "ask, !0"
 GIVEN = "ask, !0, use given to give()"
+BOTH_WAYS = {ZERO_GIVEN, DROPPED, GIVEN}
 
 
 @pytest.mark.parametrize(
@@ -1246,6 +1252,10 @@ GIVEN = "ask, !0, use given to give()"
         (f"if (!(h & BOTH)) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
         (f"if ((h | BIT(4)) == 0x10) {DROP}\ngive(h);", {ZERO_DROPPED, DROPPED, GIVEN}),
         (f"if (h < FIRST_SA) {DROP}\ngive(h);", {ZERO_DROPPED, GIVEN}),
+        # A byte in another order is the same byte.
+        (f"__be32 w = cpu_to_be32((u32)h | BIT(31)); if (!w) {DROP}\ngive(h);", BOTH_WAYS),
+        (f"__le32 w = cpu_to_le32((u32)h | BIT(31)); if (!w) {DROP}\ngive(h);", BOTH_WAYS),
+        (f"u16 w = swab16((u16)h | 1); if (w & 0xff) {DROP}\ngive(h);", BOTH_WAYS),
         # A label is a number, however it is written.
         (f"switch (h) {{ case none_yet: {DROP} }}\ngive(h);", {ZERO_DROPPED, GIVEN}),
         (f"switch (h) {{ case 00: {DROP} }}\ngive(h);", {ZERO_DROPPED, GIVEN}),
@@ -1825,6 +1835,34 @@ def test_where_a_handle_is_put(statements: str, kind: str) -> None:
     assert handled == set(kind.split())
 
 
+@pytest.mark.parametrize(
+    ("statements", "kind"),
+    [
+        # What is given can lie on the stack of who calls; private data does not.
+        ("info->sa = h;", "open"),
+        ("p->now.sa = h;", "store"),
+        ("struct info *i = netdev_priv(dev); i->sa = h;", "store"),
+    ],
+)
+def test_where_a_handler_that_nobody_is_seen_to_call_puts_it(statements: str, kind: str) -> None:
+    outside = f"""struct info {{ u32 sa, flags; void *p; }};
+struct port {{ struct info now; struct napi_struct napi; }};
+struct tx_ops {{ int (*tx_info)(struct net_device *dev, struct sk_buff *skb, struct info *info); }};
+static int tx_info(struct net_device *dev, struct sk_buff *skb, struct info *info)
+{{
+	struct port *p = netdev_priv(dev);
+	{GOES_ON}{statements}
+	return 0;
+}}
+const struct tx_ops tx_ops = {{ .tx_info = tx_info }};
+"""
+    found = traced(driver("skb->len = 0;", outside))
+    events = [event for path in found.paths for event in path.events]
+    handled = {str(e.kind) for e in events if e.text[:6] == "stored"}
+    handled |= {"open" for e in events if "outlives the packet is not known" in e.text}
+    assert handled == {kind}
+
+
 DONE = """\
 struct sent { struct sk_buff *skb; u32 sa; };
 struct cb { u32 spi, sa; };
@@ -2339,6 +2377,30 @@ def test_what_is_put_stands_where_that_is_written(statement: str, written: str) 
     lines = {e.line for e in events if e.kind is Kind.STORE}
     text = files[FOO]
     assert lines == {text[: text.index(written)].count("\n") + 1}
+
+
+@pytest.mark.parametrize(
+    ("statement", "written"),
+    [
+        ("give(\nLOW(h));", "LOW(h)"),
+        ("give(\nBE(LOW(h)));", "BE(LOW(h))"),
+        ("u32 w = BE(h);\ngive(w);", "give(w)"),
+        ("skb->len = SA_OF(h)\n->sa;", "->sa;"),
+        ("GIVE(h);", "GIVE(h)"),
+        ("GIVE_H;", "#define GIVE_H"),
+    ],
+)
+def test_a_use_stands_where_the_number_is_handed_to_a_macro(statement: str, written: str) -> None:
+    macros = (
+        "#define LOW(n) ((u32)((n) & 0xffffffff))\n#define BE(v) ((__be32)__builtin_bswap32(v))\n"
+        "#define SA_OF(h) ((struct foo_sa *)(h))\n#define GIVE(h) give((u32)(h))\n"
+        "#define GIVE_H give(h)\n"
+    )
+    files = driver(f"{H}{statement}", f"{LEADING}{macros}")
+    events = [event for path in traced(files).paths for event in path.events]
+    text = files[FOO]
+    at = text.rindex(written)
+    assert {e.line for e in events if e.kind is Kind.USE} == {text[:at].count("\n") + 1}
 
 
 @pytest.mark.parametrize(

@@ -1049,6 +1049,35 @@ static const struct foo_rx rx_table[] = { { door } };
     assert sending("rx_table[0].handle(skb);", outside) == [f"{TX} -foo_rx.handle-> door > target"]
 
 
+@pytest.mark.parametrize(
+    ("kept", "wanted"),
+    [
+        ("p->crypto = NULL;", []),
+        ("p->crypto = d->spare;", []),
+        ("p->crypto = d->crypto;", [f"{TX} -ops.run-> target"]),
+    ],
+)
+def test_a_table_that_another_module_takes_from_a_struct(kept: str, wanted: list[str]) -> None:
+    header = """struct ops { int (*run)(struct xfrm_state *x); };
+struct shared { const struct ops *crypto, *spare; };
+"""
+    core = f"""{HEAD}#include "foo.h"
+static int target(struct xfrm_state *x) {{ return x->props.mode; }}
+static const struct ops core_ops = {{ .run = target }};
+void core_add(struct shared *d) {{ d->crypto = &core_ops; }}
+"""
+    user = f"""{HEAD}#include "foo.h"
+struct port {{ const struct ops *crypto; }};
+static void take(struct port *p, struct shared *d) {{ {kept} }}
+static void probe(struct port *p, struct shared *d) {{ take(p, d); }}
+{XMIT}	struct port *p = netdev_priv(dev);
+	return p->crypto->run(0);
+}}
+{NDO}"""
+    _, found = reach({BAR: core, FOO: user, HEADER: header, **APART}, BAR)
+    assert chains(found) == wanted
+
+
 def test_one_field_has_two_targets() -> None:
     outside = """struct ops { int (*xmit)(struct xfrm_state *x); };
 static int one(struct xfrm_state *x) { return target(x); }

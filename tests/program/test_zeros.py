@@ -153,6 +153,11 @@ GIVES_BACK = """for (i = 0; i < 4; i++) {
 		CALL
 	}
 	return 0;"""
+SWAPPED = """#define HANDLE_TO(v) ((__be64)__builtin_bswap64(v))
+"""
+WORD = """h = WORD;
+	x->xso.offload_handle = HANDLE_TO(h);
+	return 0;"""
 DELETES = "dev->xfrmdev_ops->xdo_dev_state_delete(dev, x);"
 ZERO, UNKNOWN = "ADD_RETURNS_ZERO", "unknown"
 
@@ -178,6 +183,11 @@ ZERO, UNKNOWN = "ADD_RETURNS_ZERO", "unknown"
         ("", FLAGS.replace("FIRST", "EXAMPLE_VALID").replace("SECOND", "x->id.proto"), ""),
         ("", FLAGS.replace("FIRST", "0").replace("SECOND", "BIT(14)"), UNKNOWN),
         ("", FLAGS.replace("FIRST | x->id.daddr.a4", "0").replace("SECOND", "BIT(14)"), ZERO),
+        (SWAPPED, WORD.replace("WORD", "(u64)(priv->used | BIT(31)) << 32 | i"), ""),
+        (SWAPPED, WORD.replace("WORD", "(u64)(priv->used | 0) << 32 | i"), UNKNOWN),
+        (SWAPPED, WORD.replace("WORD", "(u64)(i) << 32 | i"), ZERO),
+        (SWAPPED, WORD.replace("WORD", "FIELD_PREP(EXAMPLE_VALID, 1) | FIELD_PREP(7, i)"), ""),
+        (SWAPPED, WORD.replace("WORD", "FIELD_PREP(EXAMPLE_VALID, 2) | FIELD_PREP(7, i)"), ZERO),
         ("", COUNTS.replace("COUNT", "++i < EXAMPLE_MAX"), ""),
         ("", COUNTS.replace("COUNT", "i < EXAMPLE_MAX && ++i"), UNKNOWN),
         ("", "i = -1;\n	" + COUNTS.replace("COUNT", "++i < EXAMPLE_MAX"), UNKNOWN),

@@ -216,6 +216,88 @@ def test_what_representors_find_at_their_uplink_is_no_ones_own(
 
 
 @pytest.mark.parametrize(
+    ("device", "lent", "whose"),
+    [
+        ("dev", "&p->lanes[i & 1]", "own"),
+        ("dev", "p->lane", "own"),
+        ("o->hub->uplink", "&p->lanes[i & 1]", "another"),
+        ("o->hub->uplink", "p->lane", "another"),
+        ("o->hub->uplink", "p->lent", "open"),
+    ],
+)
+@pytest.mark.parametrize(
+    "call", ["lane_get(LANE, x)", "({ struct lane *n = LANE; lane_get(n, x); })"]
+)
+def test_a_queue_in_another_devices_private_data(
+    device: str, lent: str, whose: str, call: str
+) -> None:
+    made = UPLINK.replace("struct queue *queue;", "struct queue *queue; LANES").replace(
+        "LANES", "struct lane lanes[2], *lane, *lent;"
+    )
+    sets = """rep->lane = &rep->lanes[0];
+	rep->lane->netdev = dev;
+	rep->lanes[1].netdev = dev;
+	rep->lent = hub->lane;
+	"""
+    for old, new in (
+        ("hub->uplink = dev;", f"hub->uplink = dev;\n\t{sets}"),
+        ("struct queue queue;", "struct lane *lane; struct queue queue;"),
+        ("QUEUE", "&hub->queue"),
+        ("MORE", sets),
+        ("HUB", "hub"),
+    ):
+        made = made.replace(old, new)
+    lanes = f"""
+static struct lane *lane_of(struct net_device *dev, int i)
+{{
+	struct rep *p = netdev_priv(dev);
+
+	return {lent};
+}}
+
+static u32 lane_get(struct lane *n, struct xfrm_state *x)
+{{
+	return xfrm_dev_state_lower_handle(x, n->netdev);
+}}
+"""
+    head = "struct lane { struct net_device *netdev; u32 __iomem *io; };\n"
+    asks = f"h = {call.replace('LANE', f'lane_of({device}, 1)')};\n\t{TESTED}"
+    text = driver(head + made + lanes, f"struct rep *o = netdev_priv(dev);\n\n\t{asks}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
+    reasons = [row.reason for row in report.unknown]
+    assert any(reason.startswith(NOT_KNOWN) for reason in reasons) == (whose == "open")
+
+
+@pytest.mark.parametrize(
+    ("uplink", "rep", "whose"),
+    [
+        # What transmits is an operation of the uplink's alone, of all, of representors.
+        ("example_init(dev);", "", "own"),
+        ("example_init(dev);", "example_init(dev);", "another"),
+        ("", "example_init(dev);", "another"),
+        ("example_init(hub->uplink);", "", "open"),
+        ("example_init(dev); twin.ops = &example_netdev_ops;", "", "open"),
+    ],
+)
+@pytest.mark.parametrize("asked", ["o->queue->netdev", "o->hub->uplink"])
+def test_one_that_others_find_is_its_own(asked: str, uplink: str, rep: str, whose: str) -> None:
+    made = UPLINK.replace("hub->uplink = dev;", f"hub->uplink = dev;\n\t{uplink}")
+    for old, new in (("QUEUE", "&hub->queue"), ("MORE", rep), ("HUB", "hub")):
+        made = made.replace(old, new)
+    declared = """void example_init(struct net_device *dev);
+static const struct net_device_ops example_netdev_ops;
+static struct { const struct net_device_ops *ops; } twin;
+"""
+    asks = f"h = xfrm_dev_state_lower_handle(x, {asked});\n\t{TESTED}"
+    text = driver(declared + made, f"struct rep *o = netdev_priv(dev);\n\n\t{asks}")
+    report = BASE.check_example(text)
+    assert [f.type for f in report.findings] == ["WRONG_LOWER_DEV"] * (whose == "another")
+    reasons = [row.reason for row in report.unknown]
+    assert any(reason.startswith(NOT_KNOWN) for reason in reasons) == (whose == "open")
+
+
+@pytest.mark.parametrize(
     ("made", "whose"),
     [
         ("for (i = 0; i < 2; i++) port_create(&example_cards[i], i);", "own"),

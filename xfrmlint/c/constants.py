@@ -34,8 +34,8 @@ _ENUM = re.compile(rb"\benum\b[^;{}()]*\{")
 _BEFORE = re.compile(rb"[{,]\s*$")
 IN_PARENTHESES = ("parenthesized_expression", "argument_list")
 _MOST = 60
-# include/linux/bits.h, whose own texts check their arguments with builtins.
-BITS = re.compile(r"^(BIT|GENMASK)(_ULL)?$")
+# include/linux/bits.h and bitfield.h, whose own texts check their arguments with builtins.
+BITS = re.compile(r"^((BIT|GENMASK)(_ULL)?|FIELD_(PREP|GET))$")
 
 
 class Constants:
@@ -149,7 +149,7 @@ class Constants:
         kind = self.cast_in(called, path)
         if kind is not None:
             return wrapped(known[-1].value, kind)
-        return bits(node_text(called), [one.value for one in known])
+        return bits(node_text(called), known)
 
     def is_constant(self, name: str, path: str) -> bool:
         """Tell whether a driver has an enumerator of this name, or the compiler is told of it."""
@@ -200,12 +200,18 @@ class Constants:
         return None
 
 
-def bits(name: str, values: Sequence[int]) -> Int | None:
-    """Return what BIT() and GENMASK() make of numbers; None for all other names."""
-    if not BITS.match(name) or any(not 0 <= one < 64 for one in values):
+def bits(name: str, values: Sequence[Int]) -> Int | None:
+    """Return what BIT(), GENMASK(), FIELD_PREP() and FIELD_GET() make of numbers; None else."""
+    numbers = [one.value for one in values]
+    if name.startswith("FIELD") and len(numbers) == 2 and numbers[0]:
+        mask, given = numbers
+        low = (mask & -mask).bit_length() - 1
+        made = given << low & mask if name == "FIELD_PREP" else (given & mask) >> low
+        return wrapped(made, values[0].type)
+    if not BITS.match(name) or any(not 0 <= one < 64 for one in numbers):
         return None
     wide = ULLONG if name.endswith("_ULL") else ULONG
-    match name[:3], values:
+    match name[:3], numbers:
         case "BIT", [at]:
             return Int(1 << at, wide)
         case "GEN", [high, low] if high >= low:

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -236,6 +236,21 @@ def _body(macro: Macro) -> tuple[Token, ...]:
     return tuple(tokens(macro.body, macro.path, macro.start))
 
 
+def _with_options(body: Sequence[Token], kept: bool, left: _Left) -> list[Token]:
+    """Return a macro's body with what stands in __VA_OPT__(), or without it."""
+    out: list[Token] = []
+    at = 0
+    while at < len(body):
+        token, at = body[at], at + 1
+        if token.text != b"__VA_OPT__" or at == len(body) or body[at].text != b"(":
+            out.append(token)
+            continue
+        end = _arguments(list(body), at, left)[1]
+        out += body[at + 1 : end - 1] if kept else ()
+        at = end
+    return out
+
+
 def _substitute(
     macro: Macro,
     arguments: list[list[Token]],
@@ -243,13 +258,13 @@ def _substitute(
     hidden: frozenset[str],
     left: _Left,
 ) -> list[Token]:
-    body = _body(macro)
+    body: Sequence[Token] = _body(macro)
     bound: dict[bytes, list[Token]] = {}
+    rest: list[Token] = []
     names = macro.parameters or ()
     for index, name in enumerate(names):
         if name.endswith("..."):
             key = name[:-3].strip() or "__VA_ARGS__"
-            rest: list[Token] = []
             for argument in arguments[index:]:
                 if rest:
                     rest.append(Token(b",", macro.path, macro.start, False))
@@ -257,6 +272,8 @@ def _substitute(
             bound[key.encode()] = rest
         else:
             bound[name.encode()] = arguments[index] if index < len(arguments) else []
+    if names and names[-1].endswith("...") and b"__VA_OPT__" in macro.body:
+        body = _with_options(body, bool(_expand(list(rest), macros, hidden, left)), left)
     out: list[Token] = []
     at = 0
     while at < len(body):

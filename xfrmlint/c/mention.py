@@ -4,7 +4,7 @@ A value is a function's name, a variable that holds a function, or a struct's fu
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -23,6 +23,7 @@ from xfrmlint.c.expression import (
 from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
+from xfrmlint.contract.words import XFRM
 from xfrmlint.kernel.functions import function_named
 
 # Operands of these are types or sizes, never values.
@@ -463,3 +464,22 @@ def unevaluated(view: View, node: Node) -> bool:
                 return True
         up = up.parent
     return False
+
+
+def slot_files(reader: Reader, slot: Slot, path: str) -> tuple[Sequence[str], str, bool]:
+    """Return the files that can name a struct's member, their key, and if it is the kernel's."""
+    kind, _, tag = slot.struct.partition(" ")
+    found, universe = None, reader.universe
+    if kind in ("struct", "union") and tag:
+        found = reader.corpus.find(kind, tag, path)
+    if found is None:
+        return universe.files(path), universe.key(path), False
+    shared = found.path in universe.shared and found.path != XFRM
+    if found.path.startswith("include/") and not shared:
+        return [], "", True
+    files = dict.fromkeys(universe.files(path))
+    key = universe.key(path)
+    if found.path not in files or len(universe.modules(found.path)) > 1:
+        files.update(dict.fromkeys(universe.files(found.path)))
+        key += f"+{found.path}"
+    return list(files), key, False

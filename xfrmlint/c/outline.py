@@ -47,6 +47,8 @@ _DECLARES = re.compile(
     rb"(?!(?:return|goto|else|case|do|extern)\b)(?:(?:\w+\s+)*\w+|(?:__)?typeof(?:__)?\s*\(.*?\))"
     rb"(?<=[\w)])(?:\s*\*[\s*]*|\s+)\w+\s*(?:[=;,\[]|$)"
 )
+# An argument that is no expression.
+_DESIGNATED = re.compile(rb"[(,]\s*\.\s*[A-Za-z_]\w*\s*=(?!=)")
 _FAR = 1 << 16
 # A line with what stands before it.
 _NEAR = 4096
@@ -385,6 +387,8 @@ class Outlines:
         before = text[max(0, use.start - _NEAR) : use.start].rstrip()
         before = before or text[max(0, use.start - _FAR) : use.start].rstrip()
         if behind != b";" or text[use.start - 1 : use.start] in (b"", b"\n"):
+            return False
+        if _DESIGNATED.search(text, use.start, use.end):
             return False
         if not before.endswith((b";", b"{", b"}", b")", b":", b"else", b"do")):
             return False

@@ -5,6 +5,7 @@ tell that from its use. What is an expression, or do { } while (0), is a call wh
 """
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from xfrmlint.c.blanking import readable
@@ -21,6 +22,7 @@ _TOKEN = re.compile(
     rb"""[A-Za-z_]\w*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\.?\d[\w.']*|"""
     rb"""\+\+|--|->|&&|\|\||##|\.\.\.|\\["']|\S"""
 )
+_SEVERAL = re.compile(rb"(\w*)\s*\.\.\.\s*$")
 _WHOLE = re.compile(rb"do\b.*\bwhile\s*\(\s*0\s*\)$|\(\s*\{.*\}\s*\)$", re.S)
 _CAST = re.compile(
     rb"\(\s*(?:const\s+|volatile\s+)*(?:(?:struct|union|enum)\s+\w+|(?:(?:unsigned|signed|long|short|"
@@ -60,11 +62,27 @@ def shapes_of(defines: bytes) -> Shapes:
         tokens = _TOKEN.findall(text)
         if b"##" in tokens:
             pasting.add(name)
-        if _is_structural(frozenset(re.findall(rb"\w+", parameters or b"")), text, tokens):
+        named = frozenset(re.findall(rb"\w+", parameters or b""))
+        if _is_structural(named, text, tokens) or _lists(parameters or b"", tokens):
             structural.add(name)
         elif tokens[0][:1].isalpha() or tokens[0][:1] == b"_" or len(tokens) == 1:
             aliases[name] = frozenset((tokens[0], tokens[-1]))
     return Shapes(frozenset(structural), frozenset(pasting), aliases)
+
+
+def _lists(parameters: bytes, tokens: list[bytes]) -> bool:
+    """Tell whether the arguments are an initializer's list: `.member = value` is no expression."""
+    several = _SEVERAL.search(parameters)
+    name = several[1] or b"__VA_ARGS__" if several is not None else b""
+    around: list[bytes] = []
+    for token, behind in pairwise(tokens if name else ()):
+        if token in (b"(", b"[", b"{"):
+            around.append(token)
+        elif token in (b")", b"]", b"}"):
+            around = around[:-1]
+        elif token == name and around[-1:] == [b"{"] and behind in (b",", b"}"):
+            return True
+    return False
 
 
 def _is_structural(parameters: frozenset[bytes], text: bytes, tokens: list[bytes]) -> bool:

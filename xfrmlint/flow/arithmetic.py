@@ -271,7 +271,12 @@ def swapped(handle: Handle, name: str) -> Value:
     if kind is None or not isinstance(made, Handle):
         return made
     made = replace(made, bits=wrapped(ALL_BITS, kind).value)
-    return made if is_none(made) else lost_number(made)
+    if made.zero is None or "le" in name:
+        return made
+    # Most machines begin with the low byte.
+    size, value = kind.bits // 8, wrapped(made.zero.value, kind).value % (1 << kind.bits)
+    turned = int.from_bytes(value.to_bytes(size, "little"), "big")
+    return replace(made, zero=wrapped(turned, made.zero.type))
 
 
 def swaps(name: str) -> bool:

@@ -347,11 +347,11 @@ class Calls:
         return [(state, Unknown(packet, packet and self._is_drivers(call.name, frame.view)))]
 
     def _bits(self, frame: Frame, call: Call, values: Sequence[Value]) -> Value | None:
-        """Return what BIT() and GENMASK() make of constants."""
+        """Return what BIT(), GENMASK() and FIELD_PREP() make of constants."""
         if not BITS.match(call.name):
             return None
         known = [self.driver.number_of(v, frame.view) for v in values]
-        made = bits(call.name, [one.value for one in known if one is not None])
+        made = bits(call.name, [one for one in known if one is not None])
         return numbered(frame.constant("", call), made) if made is not None else None
 
     def _mask(self, frame: Frame, does: Function, values: Sequence[Value]) -> int:
@@ -518,7 +518,9 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
     goes, name, target = destination(call.node)
     members = frame.code.seeds.members
     if goes is Goes.ARGUMENT:
-        return name in frame.driver.contract.askers or _is_led_on(frame, call.node)
+        if name in frame.driver.contract.askers or _is_led_on(frame, call.node):
+            return True
+        return frame.code.resolves and _knows_device(frame, frame.type(call))
     if goes is Goes.MEMBER:
         of = frame.type(call) if frame.code.resolves and name not in members else None
         held = frame.driver.reader.types.fields_named(of.base, frame.view.path) if of else {}
@@ -537,12 +539,18 @@ def _is_wanted(frame: Frame, call: Call) -> bool:
         return goes is Goes.ASSIGNED
     # A struct in which handles are put: where it comes from says how long it lives. And one that
     # knows a device: where it comes from says whose.
-    fields = frame.driver.reader.types.fields(kind, frame.view.path)
-    knows = fields is not None and frame.code.resolves and NETDEV in fields[0].values()
-    if knows or _holds(frame, kind):
+    if (frame.code.resolves and _knows_device(frame, kind)) or _holds(frame, kind):
         return True
     used = frame.view.occurrences(name) if target is not None else ()
     return any(_is_led_on(frame, node) for node in used)
+
+
+def _knows_device(frame: Frame, kind: CType | None) -> bool:
+    """Tell whether a device is kept in what a pointer leads to."""
+    if kind is None or kind.pointers != 1:
+        return False
+    fields = frame.driver.reader.types.fields(kind, frame.view.path)
+    return fields is not None and NETDEV in fields[0].values()
 
 
 def _holds(frame: Frame, kind: CType) -> bool:

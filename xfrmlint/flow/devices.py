@@ -10,7 +10,7 @@ from xfrmlint.c.expression import bare, called_by, destination, given_to
 from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.syntax import Expression, Index, Member, bared
-from xfrmlint.c.view import View
+from xfrmlint.c.view import FunctionName, View
 from xfrmlint.contract.words import HANDLE
 from xfrmlint.flow.events import Device
 from xfrmlint.flow.values import (
@@ -76,8 +76,8 @@ class Members:
         struct, field = self.named(view, one)
         if at[0] == "other":
             # Private data of another device: what is its own there is that device.
-            found = self.devices.of_member(struct, field, view.path)
-            own = len(at) == 3 and found == (frozenset((Whose.OWN,)), ())
+            there = self.device(view, one, ("own", *at[2:]), "", fixed).member
+            own = there is not None and self.settled(there)[0] is Device.OWN
             return Netdev(Device(at[1]) if own else Device.UNKNOWN)
         if (struct, field) in structs.OWN_MEMBERS:
             return self.at_work(struct, view)
@@ -128,8 +128,11 @@ class Members:
             self._handles = frozenset(found)
         return self._handles
 
-    def settled(self, member: Field) -> tuple[Device, str]:
-        """Return the device in a driver's member; unknown, and why, unless all stores say whose."""
+    def settled(self, member: Field, entry: FunctionName | None = None) -> tuple[Device, str]:
+        """Return the device in a driver's member; unknown, and why, unless all stores say whose.
+
+        entry: what runs for a device, if that is known.
+        """
         found = self._stored_in(member)
         whose = {
             (Whose.STATE if member.shared else Whose.OWN) if one is Whose.GIVEN else one
@@ -151,7 +154,7 @@ class Members:
             tables = (member.fixed, member.holder, member.field) if member.fixed else ()
             if any(self.devices.elements.fills_several(table, member.path) for table in tables):
                 return Device.SAVED, ""
-            return self._beyond(member)
+            return self._beyond(member, entry)
         if (
             not whose
             and member.root == member.holder
@@ -171,7 +174,7 @@ class Members:
                 return found
         return self.devices.of_member(struct, field, path, member.holder)
 
-    def _beyond(self, member: Field) -> tuple[Device, str]:
+    def _beyond(self, member: Field, entry: FunctionName | None) -> tuple[Device, str]:
         """Tell the own device from that of other private data, which a pointer leads to."""
         if member.root:
             own = self.devices.reader.types.resolved(CType(member.private), member.path).base
@@ -187,8 +190,11 @@ class Members:
         for near in self._leading(member):
             if not common.leads_to(near, path, bool(member.root) or not member.near):
                 continue
-            if common.holds_one(near, member.struct, member.field, path):
-                return Device.SAVED, ""
+            kept = (near, member.struct, member.field, path)
+            if common.holds_one(*kept):
+                senders = common.is_the_senders(entry, *kept) if entry is not None else False
+                if senders is not None:
+                    return Device.OWN if senders else Device.SAVED, ""
             why = f"{member.struct} is several devices', and {member.field} is one of them"
             return Device.UNKNOWN, why
         if self.devices.links.is_left_behind(Link(*member.link), path):

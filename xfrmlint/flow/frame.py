@@ -21,7 +21,7 @@ from xfrmlint.c.syntax import (
     source_of,
     uncast,
 )
-from xfrmlint.c.unit import Place
+from xfrmlint.c.unit import Place, below
 from xfrmlint.c.view import View
 from xfrmlint.flow.arithmetic import (
     fitted,
@@ -95,13 +95,24 @@ class Frame:
 
     def place(self, one: Expression) -> Place:
         """Return where an expression is written, or put into; not where a macro begins it."""
+        return self.view.place(self._beginning(one))
+
+    def _place_of_use(self, one: Expression) -> Place:
+        """Return where a number is used; if a macro makes another of it, where that is given it."""
+        at = self._beginning(one)
+        if not self.view.is_written(at):
+            parts = (part.start_byte for part in below(one.node))
+            at = next((start for start in parts if self.view.is_written(start)), at)
+        return self.view.place(at)
+
+    def _beginning(self, one: Expression) -> int:
         at = one.start
         if self.view.expanded and not self.view.is_written(at):
             made = assigned_in(one.node.parent)
             put = one.node.parent if made is not None and made.target == one.node else None
             sign = (put or one.node).child_by_field_name("operator")
             at = sign.start_byte if sign is not None else at
-        return self.view.place(at)
+        return at
 
     def constant(self, text: str, one: Expression, zero: bool | None = None) -> Constant:
         """Return a constant that is written at an expression."""
@@ -125,7 +136,8 @@ class Frame:
         device: Device = Device.UNKNOWN,
     ) -> State:
         """Note an event at an expression."""
-        made = Mark(kind, self.place(one), self.view.function.name, handle, device=device)
+        place = self._place_of_use(one) if kind is Kind.USE else self.place(one)
+        made = Mark(kind, place, self.view.function.name, handle, device=device)
         return state.marked(made._replace(text=text, known=known, nonzero=nonzero, put=put, at=at))
 
     def used(self, state: State, handle: Handle, one: Expression, text: str) -> State:

@@ -143,10 +143,13 @@ def _entered(
     from_kernel: bool = True,
     most: int = MOST_IN_ALL,
     names_device: str = "yes",
+    in_table: bool = False,
 ) -> list[Exit]:
     """Run a function; one that is nested too deeply for this interpreter is a doubt."""
     try:
-        return run.enter(function, from_kernel, most=most, names_device=names_device)
+        return run.enter(
+            function, from_kernel, most=most, names_device=names_device, in_table=in_table
+        )
     except RecursionError:
         run.give_up()
         doubts.append(Doubt(Place(function.path, function.line, 1), function.name, TOO_DEEP))
@@ -166,7 +169,7 @@ def _from_entries(
             before = run.steps
             own = run.code.driver.contract.stores_device(name)
             most = left // (len(doors) - number)
-            exits = _entered(run, function, doubts, most=most, names_device=own)
+            exits = _entered(run, function, doubts, most=most, names_device=own, in_table=in_table)
             kept = _looked_into(exits, function, doubts)
             if len(kept) < len(exits):
                 run.give_up()
@@ -306,6 +309,9 @@ def _followed(driver: Driver, entry: str, function: FunctionName, exit_: Exit) -
     for mark in marks:
         if flow and mark.kind is Kind.RESOLVE:
             mark = mark._replace(device=Device.OWN, text="")
+        elif mark.device is Device.SAVED and mark.member is not None:
+            device, why = driver.members.settled(mark.member, function)
+            mark = mark._replace(device=device, text=why)
         number = -1
         if mark.handle is not None:
             number = numbers.setdefault(mark.handle, len(numbers))

@@ -97,12 +97,14 @@ class Run:
         given: Sequence[Value] | None = None,
         most: int = MOST_IN_ALL,
         names_device: str = "yes",
+        in_table: bool = False,
     ) -> list[Exit]:
         """Run a function from outside.
 
         from_kernel: its device is the one at work. given: its arguments, if they are known better.
         most: so many steps may be taken. names_device: whether the packet's device is the one at
-        work: yes, no or unknown.
+        work: yes, no or unknown. in_table: nobody is seen to call it, who may give it what lies on
+        the stack.
         """
         start = _STARTS[names_device]
         self.limit = self.steps + most
@@ -112,7 +114,8 @@ class Run:
             values: list[Value] = []
             for local in _parameters(body.view):
                 seen = not from_kernel or any(isinstance(v, Netdev) for v in values)
-                values.append(_argument(local, seen, from_kernel))
+                root = "argument" if from_kernel and not in_table else GIVEN
+                values.append(_argument(local, seen, root))
             values = list(given) if given is not None else values
             found += self._function(function, body, values, start, 0)
         return found
@@ -461,7 +464,7 @@ def _not_entered(frame: Frame, argument: Expression, value: Value, state: State)
     return state
 
 
-def _argument(local: Local, has_device: bool, from_kernel: bool) -> Value:
+def _argument(local: Local, has_device: bool, root: str) -> Value:
     """Return what the kernel, or a caller on a way that was not followed, gives for a parameter."""
     kind = local.type
     if kind.base == "struct net_device":
@@ -471,7 +474,6 @@ def _argument(local: Local, has_device: bool, from_kernel: bool) -> Value:
         return Packet()
     if kind.base == "struct xfrm_state":
         return XfrmState(Sa.THIS)
-    root = "argument" if from_kernel else GIVEN
     return Pointer((root, local.name)) if kind.pointers else UNKNOWN
 
 

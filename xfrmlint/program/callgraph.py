@@ -18,6 +18,7 @@ from xfrmlint.c.mention import (
     declared_argument,
     indexes_behind,
     is_other_element,
+    slot_files,
     slot_of,
     use_beside,
     use_of,
@@ -26,7 +27,6 @@ from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Occurrence, Reader
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import XFRM
 from xfrmlint.kernel.doors import (
     DATAPATH,
     UNKNOWN,
@@ -351,7 +351,7 @@ class CallGraph:
 
     def _reads(self, slot: Slot, path: str) -> list[_Read]:
         """Return the reads of all members by a slot's name in structs of its type."""
-        files, name, _ = self.slot_files(slot, path)
+        files, name, _ = slot_files(self.reader, slot, path)
         key = (slot.struct, slot.field, name)
         if key not in self._slot_reads:
             found: list[_Read] = []
@@ -419,25 +419,6 @@ class CallGraph:
     def _is_object(self, name: str, path: str) -> bool:
         kind = self.reader.types.variable(name, path)
         return kind is not None and " " in kind.base
-
-    def slot_files(self, slot: Slot, path: str) -> tuple[list[str], str, bool]:
-        """Return the files that can call through a slot, their key, and if it is the kernel's."""
-        kind, _, tag = slot.struct.partition(" ")
-        found = None
-        if kind in ("struct", "union") and tag:
-            found = self.reader.corpus.find(kind, tag, path)
-        if found is None:
-            return self.reader.universe.files(path), self.reader.universe.key(path), False
-        universe = self.reader.universe
-        shared = found.path in universe.shared and found.path != XFRM
-        if found.path.startswith("include/") and not shared:
-            return [], "", True
-        files = dict.fromkeys(universe.files(path))
-        key = universe.key(path)
-        if found.path not in files or len(universe.modules(found.path)) > 1:
-            files.update(dict.fromkeys(universe.files(found.path)))
-            key += f"+{found.path}"
-        return list(files), key, False
 
 
 class _Collector:
@@ -639,7 +620,7 @@ class _Collector:
         if not slot.field:
             self.doubt(use, f"where {self.function.name}() is stored is not known")
             return
-        _, _, kernels = self.graph.slot_files(slot, use.view.path)
+        _, _, kernels = slot_files(self.reader, slot, use.view.path)
         takes = self.takes()
         contract = self.graph.reader.contract
         comes = contract.door(slot.field) if slot.struct in ("", *contract.tables) else ""

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.constants import Constants
+from xfrmlint.c.ctype import CType
 from xfrmlint.c.expression import (
     LOOPS,
     arguments_of,
@@ -40,6 +41,7 @@ from xfrmlint.valueflow.sources import returned_by
 _DEEPEST = 3
 _FARTHEST = 8
 _COUNTED = "update_expression"
+_NETDEV = CType("struct net_device", 1)
 
 
 class _Handed(NamedTuple):
@@ -90,6 +92,59 @@ class Common:
             and all(one.view.function in makers for one in kept)
             and not self._is_offered_by_some(path)
         )
+
+    def is_the_senders(
+        self, entry: FunctionName, member: str, struct: str, field: str, path: str
+    ) -> bool | None:
+        """Tell whether the one device that others find, too, is that for which an entry runs.
+
+        It is if the entry is an operation of that device alone. None: that is not seen. The rest is
+        as in holds_one().
+        """
+        tables = {use.slot.table for use in self._graph.doors_of(entry) if use.slot is not None}
+        kept = [
+            one
+            for stored in self._forms.stores_of_member(struct, field, path)
+            if stored.value is not None
+            for one in self._named(Value(stored.view, stored.value), 0)
+        ]
+        turned = {one.view.function for one in self.stores(member, path) if self._is_in_turn(one)}
+        if not tables or turned & {where for where, _ in kept}:
+            return False
+        has = [one for table in tables for one in self._installed(table, path)]
+        if any(one is not None and one[0] not in {where for where, _ in kept} for one in has):
+            return False
+        return True if has and all(one in kept for one in has) else None
+
+    def _installed(self, table: str, path: str) -> Iterator[tuple[FunctionName, str] | None]:
+        """Yield the devices that get a table: in which function, by what name; None if not seen."""
+        for view, node in self._graph.reader.near(table, path):
+            up = node.parent
+            is_declared = up is not None and up.child_by_field_name("declarator") == node
+            if is_declared or around(node, "binary_expression") is not None:
+                continue
+            put = around(node, "assignment_expression")
+            left = put.child_by_field_name("left") if put is not None else None
+            device = left.child_by_field_name("argument") if left is not None else None
+            if device is None or self._graph.reader.types.of(device, view) != _NETDEV:
+                yield None
+                continue
+            yield from self._named(Value(view, device), 0)
+
+    def _named(self, value: Value, depth: int) -> Iterator[tuple[FunctionName, str]]:
+        """Yield the functions that have a device by themselves, and its name there."""
+        view, node = value.view, bare(value.node)
+        function = self._graph.known(view)
+        local = view.local(node_text(node), node.start_byte)
+        handed = (
+            self._graph.handed(function, local.parameter)
+            if local is not None and local.parameter >= 0 and depth < _DEEPEST
+            else ()
+        )
+        for one in handed:
+            yield from self._named(Value(*one), depth + 1)
+        if not handed:
+            yield function, node_text(node)
 
     def _callers(self, stored: Stored) -> set[FunctionName]:
         """Return the functions that call the one in which something is stored."""

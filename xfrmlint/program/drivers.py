@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import arguments_of, bare, call_of, without_casts
-from xfrmlint.c.mention import Slot, slot_of, use_of
+from xfrmlint.c.mention import Slot, slot_files, slot_of, use_of
 from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Words
 from xfrmlint.c.view import FunctionName, View
@@ -93,7 +93,7 @@ def _forwarders(graph: CallGraph, table: Table) -> list[str]:
     for slot in table.slots:
         if not slot.struct.startswith("struct "):
             continue
-        files, key, kernels = graph.slot_files(slot, table.place.path)
+        files, key, kernels = slot_files(graph.reader, slot, table.place.path)
         if not kernels:
             named = graph.reader.occurrences(slot.field, files, key)
             uses = (use_of(graph.reader, *one) for one in named)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from xfrmlint.c.expression import bare
-from xfrmlint.c.mention import Slot, Use, slot_of, use_of
+from xfrmlint.c.mention import Slot, Use, slot_files, slot_of, use_of
 from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader
 from xfrmlint.c.view import View
@@ -64,9 +64,12 @@ class Holders:
 
     def _reads(self, slot: Slot, path: str) -> list[Use]:
         """Return the uses of a member wherever it is read."""
+        files, key, kernels = slot_files(self.reader, slot, path)
+        if kernels:
+            files, key = self.reader.universe.files(path), self.reader.universe.key(path)
         return [
             use_of(self.reader, where, node)
-            for where, node in self.reader.near(slot.field, path)
+            for where, node in self.reader.occurrences(slot.field, files, key)
             if node.type == "field_identifier"
             and node.parent is not None
             and node.parent.type == "field_expression"

@@ -9,7 +9,7 @@ from tree_sitter import Node
 
 from xfrmlint.c.ctype import declarators
 from xfrmlint.c.expression import arguments_of, around, bare, called_by
-from xfrmlint.c.mention import Slot, Use, slot_of, use_of
+from xfrmlint.c.mention import Slot, Use, slot_files, slot_of, use_of
 from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader, Words
 from xfrmlint.c.unit import Place, below, declarator_name
@@ -546,7 +546,7 @@ class _Finder:
 
     def reads(self, slot: Slot, path: str) -> list[Use]:
         """Return the uses of a member that holds a table."""
-        files, key, kernels = self.graph.slot_files(slot, path)
+        files, key, kernels = slot_files(self.graph.reader, slot, path)
         if kernels or not slot.field:
             return []
         return [

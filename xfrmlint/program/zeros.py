@@ -351,20 +351,22 @@ class _Finder:
         return answer
 
     def _of_call(self, view: View, call: Node, depth: int) -> Answer:
-        name = called(call)
+        name, given = called(call), arguments_of(call)
+        function = call.child_by_field_name("function")
+        if given and self.constants.cast_in(function, view.path) is not None:
+            return self.of(view, given[-1], depth + 1)
         if name and self.graph.reader.definitions(name, view.path):
             values = returned_by(self.graph.reader, name, view.path)
             return _worst(self.of(*value, depth + 1) for value in values)
         does = function_named(name)
-        arguments = arguments_of(call)
-        if does.number not in ("", "computed") and arguments:
+        if does.number not in ("", "computed") and given:
             # FIELD_PREP(mask, value)
-            of = self.of(view, arguments[-1], depth + 1)
+            of = self.of(view, given[-1], depth + 1)
             return of if does.number == "same" or of.zero is Zero.YES else _UNKNOWN
         if does.least and does.least_in < 0:
             return self._least(view, call, depth)
-        if does.returned is not None and does.returned.position < len(arguments):
-            return self.of(view, arguments[does.returned.position], depth + 1)
+        if does.returned is not None and does.returned.position < len(given):
+            return self.of(view, given[does.returned.position], depth + 1)
         return _UNKNOWN
 
     def _least(self, view: View, call: Node, depth: int) -> Answer:
