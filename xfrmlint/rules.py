@@ -74,7 +74,10 @@ class Words(NamedTuple):
     def said(self, message: str) -> str:
         """Return a message in the tree's own words."""
         for known, own in self.renamed.items():
-            message = re.sub(rf"\b{re.escape(known)}\b", own, message)
+            # What lies in a struct of xso is told with that one's name already.
+            part = own.removesuffix(known) if own.endswith(f".{known}") else ""
+            told = rf"(?<!{re.escape(part)})" if part else ""
+            message = re.sub(rf"{told}\b{re.escape(known)}\b", own, message)
         return message
 
 

@@ -789,6 +789,104 @@ def test_the_resolver_can_give_the_struct_that_holds_the_handle(
     assert "finds the handle in a struct xfrm_dev_handle, apart from xso" in reasons
 
 
+# The resolver, and the owner's callback, give the struct in xso that holds the handle, or NULL.
+SEAT = "const struct xfrm_seat *"
+BY_SEAT: Changes = {
+    NETDEVICE: [
+        ("unsigned long (*xdo_dev_state_lower", f"{SEAT}(*xdo_dev_state_lower"),
+        ("struct xfrmdev_ops {", "struct xfrm_seat;\n\nstruct xfrmdev_ops {"),
+    ],
+    XFRM: [
+        *SEATED[XFRM],
+        (rf"unsigned long\n({re.escape(HEAD)})", rf"{SEAT}\n\1"),
+        (r"(lower_dev\)\n\t\treturn|\{\n\treturn) 0;", r"\1 NULL;"),
+        ("		return handle;\n", "		return handle ? &x->xso.seat : NULL;\n"),
+        ("real == lower_dev ? handle : 0", "handle && real == lower_dev ? &x->xso.seat : NULL"),
+    ],
+    HAZE: [
+        (r"(entries\[\S+\]\.)handle", r"\1seat.offload_handle"),
+        *HAZE_SOURCE,
+        ("unsigned long haze_xdo", f"{SEAT}haze_xdo"),
+        ("	unsigned long handle = 0;", f"	{SEAT}seat = NULL;"),
+        ("	handle = map->entries[i].seat.offload_handle;", "	seat = &map->entries[i].seat;"),
+        ("	return handle;", "	return seat;"),
+    ],
+    "drivers/net/haze/haze.h": [("unsigned long handle;", "struct xfrm_seat seat;")],
+    OAK: SEATED[OAK],
+    OAK_TX: [
+        ("	struct oak_sa *sa;", f"	{SEAT}seat;\n	struct oak_sa *sa;"),
+        ("sa = (struct oak_sa *)", "seat = "),
+        (
+            "	if (!sa)",
+            "	sa = seat ? (struct oak_sa *)seat->offload_handle : NULL;\n	if (!sa)",
+        ),
+    ],
+}
+UNTYPED = {**BY_SEAT, XFRM: [*BY_SEAT[XFRM], (SEAT, "const void *")]}
+IF_OWN = "handle ? &x->xso.seat : NULL"
+IF_REAL = "handle && real == lower_dev ? &x->xso.seat : NULL"
+KEPT = "seat = &map->entries[i].seat;"
+# Or they give where the handle itself lies.
+BY_PLACE: Changes = {
+    NETDEVICE: [("unsigned long (*xdo_dev_state_lower", "unsigned long *(*xdo_dev_state_lower")],
+    XFRM: [
+        (rf"unsigned long\n({re.escape(HEAD)})", r"unsigned long *\n\1"),
+        *BY_SEAT[XFRM][-3:-2],
+        ("		return handle;\n", "		return handle ? &x->xso.offload_handle : NULL;\n"),
+        (
+            "real == lower_dev ? handle : 0",
+            "handle && real == lower_dev ? &x->xso.offload_handle : NULL",
+        ),
+    ],
+    HAZE: [
+        ("unsigned long haze_xdo", "unsigned long *haze_xdo"),
+        ("	unsigned long handle = 0;", "	unsigned long *handle = NULL;"),
+        ("	handle = map", "	handle = &map"),
+    ],
+    OAK_TX: [
+        ("	struct oak_sa *sa;", "	unsigned long *seat;\n	struct oak_sa *sa;"),
+        ("sa = (struct oak_sa *)", "seat = "),
+        ("	if (!sa)", "	sa = seat ? (struct oak_sa *)*seat : NULL;\n	if (!sa)"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "old", "new", "wanted", "reason"),
+    [
+        (BY_SEAT, XFRM, "", "", [], ""),
+        # It is read where it is used.
+        (BY_SEAT, XFRM, IF_OWN, "&x->xso.seat", [], ""),
+        (BY_SEAT, XFRM, IF_REAL, "&x->xso.seat", [("RESOLVER_MISMATCH", XFRM)], ""),
+        (BY_SEAT, HAZE, KEPT, KEPT.replace("[i]", "[0]"), [("RESOLVER_MISMATCH", HAZE)], ""),
+        # Whatever it leads to.
+        (UNTYPED, XFRM, IF_OWN, "x", [], "gives a pointer, and not to a handle"),
+        (BY_PLACE, XFRM, "", "", [], ""),
+        (
+            BY_PLACE,
+            HAZE,
+            "&map->entries[i].handle",
+            "&map->entries[0].handle",
+            [("RESOLVER_MISMATCH", HAZE)],
+            "",
+        ),
+    ],
+)
+def test_the_resolver_can_give_where_in_xso_the_handle_lies(
+    given: Changes,
+    path: str,
+    old: str,
+    new: str,
+    wanted: list[tuple[str, str]],
+    reason: str,
+    tmp_path: Path,
+) -> None:
+    report = checked(changed(laid(tmp_path, given), {path: [(old, new)]} if old else {}))
+    assert [(f.type, f.path) for f in report.findings] == wanted
+    reasons = [one.reason for one in report.unknown if one.path == XFRM]
+    assert [reason in one for one in reasons] == [True] * bool(reason)
+
+
 # Where the state is, and under which handle, hangs on it.
 HUNG: Changes = {
     XFRM: [

@@ -285,6 +285,7 @@ def _members(
         # A handle can be a pointer, too: which of them is one says the resolver, or nobody does.
         handles += of(lambda kind: _typed(kind) == answer)
         told = [name for name in handles if core.answered[name]]
+        told = told or [one for one in handles if core.answered[one.rpartition(".")[0]]]
         private = [] if len(told) != 1 else [name for name in private if name not in told]
         handles = told if len(told) == 1 else []
     elif not handles:
