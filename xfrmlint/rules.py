@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 from xfrmlint.contract.words import (
     ABSENT,
+    KEPT,
     NEEDS,
     OWNER,
     PINNED,
+    PRIVATE,
     RESOLVE,
     SHARE,
     SLOTS,
@@ -102,6 +104,10 @@ def words_in(contract: Contract) -> Words:
 
 
 def _words(revision: str, named: Mapping[tuple[str, str], str]) -> Words:
+    kept = named.get(("member", KEPT))
+    if kept is not None:
+        # To a message it is the same.
+        named = {("member", PRIVATE): kept, **named}
     renamed: dict[str, str] = {}
     mainline = {(kind, role): name for kind, role, name, _ in ABSENT.named()}
     strange = any(mainline.get(what, name) != name for what, name in named.items())
