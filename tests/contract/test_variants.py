@@ -858,6 +858,40 @@ def test_what_an_owner_keeps_of_its_own_need_be_no_pointer_under_rcu(
     assert reasons == []
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        # The owner clears it itself.
+        (
+            "const struct xfrmdev_ops haze",
+            "static void haze_xdo_free(struct net_device *dev, struct xfrm_state *x)\n"
+            "{\n	x->xso.upper = 0;\n}\n\nconst struct xfrmdev_ops haze",
+        ),
+        # Whoever finds it looks at the lower device alone.
+        (" || READ_ONCE(x->xso.upper);", ";"),
+    ],
+)
+def test_a_number_that_may_do_no_harm_may_be_left_behind(
+    old: str, new: str, tmp_path: Path
+) -> None:
+    tree = lay("rfc", tmp_path / "linux")
+    for name in ("upper-with-resolver", "rfc-converted"):
+        shutil.copytree(FIXTURES / name, tree, dirs_exist_ok=True)
+    (tree / HAZE).write_text(SINGLE_OWNER.replace("SETS", "x->xso.upper = 1"), "utf-8")
+    changes: Changes = {
+        XFRM: [
+            ("void __rcu		*upper_priv;", "u32 upper;"),
+            ("rcu_access_pointer(x->xso.upper_priv)", "READ_ONCE(x->xso.upper)"),
+            ("(!owner || !lower_dev)", "(!owner || !lower_dev || READ_ONCE(x->xso.upper) > 9)"),
+        ],
+        STATES: [("	RCU_INIT_POINTER(x->xso.upper_priv, NULL);\n", "")],
+    }
+    path = XFRM if "READ_ONCE" in old else HAZE
+    report = checked(changed(changed(tree, changes), {path: [(old, new)]}))
+    assert "UPPER_PRIV_NOT_CLEARED" not in {f.type for f in report.findings}
+    assert any("upper may be left behind" in one.reason for one in report.unknown)
+
+
 TAKES_HANDLE = "	if (!owner || !lower_dev)\n		return 0;\n"
 ONLY_THEN = "	if (ops && static_branch_unlikely(&xfrm_uppers) && ops->"
 IS_SET = "\nvoid xfrm_upper_begins(void)\n{\n	static_branch_inc(&xfrm_uppers);\n}\n"

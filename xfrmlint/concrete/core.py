@@ -39,6 +39,7 @@ from xfrmlint.contract.owned import cleared_by_owners
 from xfrmlint.contract.packets import calls_of
 from xfrmlint.contract.words import (
     ADD,
+    COUNTS,
     DEVICE,
     FREE,
     HANDLE,
@@ -154,14 +155,20 @@ def free_clears(reader: Reader) -> Answer | None:
     contract = reader.contract
     found = _clears(reader, cleared_by_free(contract))
     kept = {one.name for one in contract.owned.get(KEPT, ())}
-    if found is not None and found.ok is False and kept:
-        own = kept & cleared_by_owners(reader)
-        others = [name for name in cleared_by_free(contract) if name not in own]
-        rest = _clears(reader, others) if others else None
-        if own and (rest is None or rest.ok):
-            reason = f"{_listed(own)} is left behind unless the owner has cleared it"
-            return found._replace(ok=None, reason=reason)
-    return found
+    if found is None or found.ok is not False or not kept:
+        return found
+    # A pointer left behind leads to what is freed; of these some may do no harm.
+    counting = core_function(reader, COUNTS)
+    counted = (
+        bodies_in(reader, contract, ()).body(counting[0].view).reads if counting is not None else {}
+    )
+    spared = (kept - counted.keys()) | (kept & cleared_by_owners(reader))
+    others = [name for name in cleared_by_free(contract) if name not in spared]
+    rest = _clears(reader, others) if others else None
+    if rest is not None and rest.ok is not True:
+        return rest
+    reason = f"{_listed(spared)} may be left behind: who clears it, or looks at it, is not known"
+    return found._replace(ok=None, reason=reason)
 
 
 def clears_handle(reader: Reader) -> bool:
