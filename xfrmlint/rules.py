@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 from xfrmlint.contract.words import (
     ABSENT,
+    KEPT,
     NEEDS,
     OWNER,
     PINNED,
+    PRIVATE,
     RESOLVE,
     SHARE,
     SLOTS,
@@ -74,7 +76,10 @@ class Words(NamedTuple):
     def said(self, message: str) -> str:
         """Return a message in the tree's own words."""
         for known, own in self.renamed.items():
-            message = re.sub(rf"\b{re.escape(known)}\b", own, message)
+            # What lies in a struct of xso is told with that one's name already.
+            part = own.removesuffix(known) if own.endswith(f".{known}") else ""
+            told = rf"(?<!{re.escape(part)})" if part else ""
+            message = re.sub(rf"{told}\b{re.escape(known)}\b", own, message)
         return message
 
 
@@ -99,6 +104,10 @@ def words_in(contract: Contract) -> Words:
 
 
 def _words(revision: str, named: Mapping[tuple[str, str], str]) -> Words:
+    kept = named.get(("member", KEPT))
+    if kept is not None:
+        # To a message it is the same.
+        named = {("member", PRIVATE): kept, **named}
     renamed: dict[str, str] = {}
     mainline = {(kind, role): name for kind, role, name, _ in ABSENT.named()}
     strange = any(mainline.get(what, name) != name for what, name in named.items())

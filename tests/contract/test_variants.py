@@ -771,21 +771,203 @@ def test_the_owners_own_can_have_a_type(
     assert not any("was not recognised" in one.reason for one in report.unknown)
 
 
-# What is not read under RCU, of two nobody knows which, and what holds it by itself.
+# Whoever stores there besides an owner, nobody knows what it is for.
+LOWERS_TOO = ("	*sa_index = ", "	WRITE_ONCE(x->xso.upper, 1);\n	*sa_index = ")
+STORED = ("rcu_assign_pointer(x->xso.upper, (void *)map)", "list_add(&map->list, &x->xso.upper)")
+
+
 @pytest.mark.parametrize(
-    "member",
+    ("member", "more"),
     [
-        "struct xfrm_upper *upper;",
-        f"{OWNS}\n	struct xfrm_hint __rcu *hint;",
-        "struct list_head upper;",
+        ("struct list_head upper;", {HAZE: [STORED]}),
+        ("unsigned long upper;", {OAK_TX: [LOWERS_TOO]}),
+        # Nor where the core does nothing about it.
+        (
+            "unsigned long upper;",
+            {STATES: [(FREED, "")], XFRM: [(" || rcu_access_pointer(x->xso.upper)", "")]},
+        ),
     ],
 )
-def test_what_may_be_the_owners_own_is_told(member: str, tmp_path: Path) -> None:
-    report = checked(laid(tmp_path, typed(member)))
+def test_what_may_be_the_owners_own_is_told(member: str, more: Changes, tmp_path: Path) -> None:
+    report = checked(changed(laid(tmp_path, typed(member)), more))
     named = [one for one in report.unknown if "was not recognised" in one.reason]
-    words = re.findall(r"\w+(?=;)", member)
-    assert [one.reason.split()[1] for one in named] == words
+    assert [one.reason.split()[1] for one in named] == ["upper"]
     assert all(one.path == XFRM and one.line for one in named)
+    assert "UPPER_PRIV_ACCESS" not in {one.type for one in report.findings}
+
+
+OUT = "	rcu_assign_pointer(x->xso.upper_out, map);\n"
+# An owner keeps two pointers, each for one direction.
+TWO: Changes = {
+    XFRM: [
+        (
+            "	void __rcu		*upper_priv;\n",
+            "	void __rcu *upper_out;\n	void __rcu *upper_priv;\n",
+        ),
+        ("(x->xso.upper_priv);", "(x->xso.upper_priv) || rcu_access_pointer(x->xso.upper_out);"),
+    ],
+    STATES: [
+        (
+            "	RCU_INIT_POINTER(x->xso.upper_priv, NULL);\n",
+            "	RCU_INIT_POINTER(x->xso.upper_priv, NULL);\n"
+            "	RCU_INIT_POINTER(x->xso.upper_out, NULL);\n",
+        )
+    ],
+    HAZE: [
+        (
+            "		rcu_assign_pointer(x->xso.upper_priv, map);\n",
+            "		haze_publish(x, map);\n",
+        ),
+        (
+            "static int haze_xdo_add(",
+            "static void haze_publish(struct xfrm_state *x, struct haze_map *map)\n{\n"
+            f"{OUT}	rcu_assign_pointer(x->xso.upper_priv, map);\n}}\n\nstatic int haze_xdo_add(",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ["upper_priv", "upper_out"])
+@pytest.mark.parametrize(
+    ("path", "old", "new", "wanted"),
+    [
+        (STATES, "", "", []),
+        (STATES, "	RCU_INIT_POINTER(x->xso.NAME, NULL);\n", "", ["UPPER_PRIV_NOT_CLEARED"]),
+        (HAZE, "rcu_assign_pointer(x->xso.NAME, map)", "x->xso.NAME = map", ["UPPER_PRIV_RCU"]),
+        (OAK_TX, "if (!sa)", "if (!sa || rcu_access_pointer(x->xso.NAME))", ["UPPER_PRIV_ACCESS"]),
+    ],
+)
+def test_an_owner_can_keep_two_pointers_of_its_own(
+    path: str, old: str, new: str, wanted: list[str], name: str, tmp_path: Path
+) -> None:
+    old, new = (one.replace("NAME", name) for one in (old, new))
+    report = checked(changed(laid(tmp_path, TWO), {path: [(old, new)]} if old else {}))
+    assert [(f.type, f.path) for f in report.findings] == [(one, path) for one in wanted]
+    assert [one.reason for one in report.unknown] == []
+
+
+# An owner of one lower device, which keeps no pointer in the state.
+SINGLE_OWNER = """// SPDX-License-Identifier: GPL-2.0
+#include "haze.h"
+
+static int haze_xdo_add(struct net_device *dev, struct xfrm_state *x,
+			struct netlink_ext_ack *extack)
+{
+	struct haze_bond *bond = netdev_priv(dev);
+	struct haze_slave *slave = rtnl_dereference(bond->active);
+	const struct xfrmdev_ops *ops = slave ? slave->dev->xfrmdev_ops : NULL;
+	int err;
+
+	if (!ops || !(ops->flags & XFRMDEV_OPS_F_LOWER_HANDLE))
+		return -EOPNOTSUPP;
+	err = ops->xdo_dev_state_add(slave->dev, x, extack);
+	if (err)
+		return err;
+	x->xso.real_dev = slave->dev;
+	SETS;
+	return 0;
+}
+
+static unsigned long haze_xdo_lower_handle(struct net_device *dev, struct xfrm_state *x,
+					   struct net_device *lower_dev)
+{
+	return READ_ONCE(x->xso.real_dev) == lower_dev ? READ_ONCE(x->xso.offload_handle) : 0;
+}
+
+const struct xfrmdev_ops haze_xfrmdev_ops = {
+	.xdo_dev_state_add		= haze_xdo_add,
+	.xdo_dev_state_lower_handle	= haze_xdo_lower_handle,
+};
+"""
+CLEARS = "	CLEARED;\n"
+
+
+@pytest.mark.parametrize(
+    ("member", "sets", "clears", "counts"),
+    [
+        ("bool upper;", "WRITE_ONCE(x->xso.upper, true)", "WRITE_ONCE(x->xso.upper, false)", ""),
+        ("u32 upper;", "x->xso.upper = bond->ids", "x->xso.upper = 0", ""),
+        (
+            "unsigned long upper[2];",
+            "WRITE_ONCE(x->xso.upper[1], x->xso.offload_handle)",
+            "memset(x->xso.upper, 0, sizeof(x->xso.upper))",
+            "[1]",
+        ),
+        ("struct xfrm_upper *upper;", "x->xso.upper = bond->upper", "x->xso.upper = NULL", ""),
+    ],
+)
+@pytest.mark.parametrize(
+    ("path", "old", "new", "wanted"),
+    [
+        (STATES, "", "", []),
+        (STATES, CLEARS, "", ["UPPER_PRIV_NOT_CLEARED"]),
+        (XFRM, " || READ_ONCE(x->xso.upperAT)", "", ["OFFLOAD_OK_IGNORES_UPPER"]),
+        (OAK_TX, "if (!sa)", "if (!sa || x->xso.upperAT)", ["UPPER_PRIV_ACCESS"]),
+    ],
+)
+def test_what_an_owner_keeps_of_its_own_need_be_no_pointer_under_rcu(
+    path: str,
+    old: str,
+    new: str,
+    wanted: list[str],
+    member: str,
+    sets: str,
+    clears: str,
+    counts: str,
+    tmp_path: Path,
+) -> None:
+    told = {"AT": counts, CLEARS: f"	{clears};\n"}
+    old, new = (told.get(one, one).replace("AT", counts) for one in (old, new))
+    tree = lay("rfc", tmp_path / "linux")
+    for name in ("upper-with-resolver", "rfc-converted"):
+        shutil.copytree(FIXTURES / name, tree, dirs_exist_ok=True)
+    (tree / HAZE).write_text(SINGLE_OWNER.replace("SETS", sets), "utf-8")
+    changes: Changes = {
+        XFRM: [
+            ("void __rcu		*upper_priv;", member),
+            ("rcu_access_pointer(x->xso.upper_priv)", f"READ_ONCE(x->xso.upper{counts})"),
+        ],
+        STATES: [("	RCU_INIT_POINTER(x->xso.upper_priv, NULL);\n", f"	{clears};\n")],
+    }
+    tree = changed(changed(tree, changes), {path: [(old, new)]} if old else {})
+    report = checked(tree)
+    assert [(f.type, f.path) for f in report.findings] == [(one, path) for one in wanted]
+    reasons = [one.reason for one in report.unknown if one.path in (XFRM, STATES)]
+    assert reasons == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        # The owner clears it itself.
+        (
+            "const struct xfrmdev_ops haze",
+            "static void haze_xdo_free(struct net_device *dev, struct xfrm_state *x)\n"
+            "{\n	x->xso.upper = 0;\n}\n\nconst struct xfrmdev_ops haze",
+        ),
+        # Whoever finds it looks at the lower device alone.
+        (" || READ_ONCE(x->xso.upper);", ";"),
+    ],
+)
+def test_a_number_that_may_do_no_harm_may_be_left_behind(
+    old: str, new: str, tmp_path: Path
+) -> None:
+    tree = lay("rfc", tmp_path / "linux")
+    for name in ("upper-with-resolver", "rfc-converted"):
+        shutil.copytree(FIXTURES / name, tree, dirs_exist_ok=True)
+    (tree / HAZE).write_text(SINGLE_OWNER.replace("SETS", "x->xso.upper = 1"), "utf-8")
+    changes: Changes = {
+        XFRM: [
+            ("void __rcu		*upper_priv;", "u32 upper;"),
+            ("rcu_access_pointer(x->xso.upper_priv)", "READ_ONCE(x->xso.upper)"),
+            ("(!owner || !lower_dev)", "(!owner || !lower_dev || READ_ONCE(x->xso.upper) > 9)"),
+        ],
+        STATES: [("	RCU_INIT_POINTER(x->xso.upper_priv, NULL);\n", "")],
+    }
+    path = XFRM if "READ_ONCE" in old else HAZE
+    report = checked(changed(changed(tree, changes), {path: [(old, new)]}))
+    assert "UPPER_PRIV_NOT_CLEARED" not in {f.type for f in report.findings}
+    assert any("upper may be left behind" in one.reason for one in report.unknown)
 
 
 TAKES_HANDLE = "	if (!owner || !lower_dev)\n		return 0;\n"
@@ -865,6 +1047,104 @@ def test_the_resolver_can_give_the_struct_that_holds_the_handle(
     assert [(f.type, f.path) for f in report.findings] == [(one, OAK_TX) for one in wanted]
     reasons = " ".join(one.reason for one in report.unknown if one.path == XFRM)
     assert "finds the handle in a struct xfrm_dev_handle, apart from xso" in reasons
+
+
+# The resolver, and the owner's callback, give the struct in xso that holds the handle, or NULL.
+SEAT = "const struct xfrm_seat *"
+BY_SEAT: Changes = {
+    NETDEVICE: [
+        ("unsigned long (*xdo_dev_state_lower", f"{SEAT}(*xdo_dev_state_lower"),
+        ("struct xfrmdev_ops {", "struct xfrm_seat;\n\nstruct xfrmdev_ops {"),
+    ],
+    XFRM: [
+        *SEATED[XFRM],
+        (rf"unsigned long\n({re.escape(HEAD)})", rf"{SEAT}\n\1"),
+        (r"(lower_dev\)\n\t\treturn|\{\n\treturn) 0;", r"\1 NULL;"),
+        ("		return handle;\n", "		return handle ? &x->xso.seat : NULL;\n"),
+        ("real == lower_dev ? handle : 0", "handle && real == lower_dev ? &x->xso.seat : NULL"),
+    ],
+    HAZE: [
+        (r"(entries\[\S+\]\.)handle", r"\1seat.offload_handle"),
+        *HAZE_SOURCE,
+        ("unsigned long haze_xdo", f"{SEAT}haze_xdo"),
+        ("	unsigned long handle = 0;", f"	{SEAT}seat = NULL;"),
+        ("	handle = map->entries[i].seat.offload_handle;", "	seat = &map->entries[i].seat;"),
+        ("	return handle;", "	return seat;"),
+    ],
+    "drivers/net/haze/haze.h": [("unsigned long handle;", "struct xfrm_seat seat;")],
+    OAK: SEATED[OAK],
+    OAK_TX: [
+        ("	struct oak_sa *sa;", f"	{SEAT}seat;\n	struct oak_sa *sa;"),
+        ("sa = (struct oak_sa *)", "seat = "),
+        (
+            "	if (!sa)",
+            "	sa = seat ? (struct oak_sa *)seat->offload_handle : NULL;\n	if (!sa)",
+        ),
+    ],
+}
+UNTYPED = {**BY_SEAT, XFRM: [*BY_SEAT[XFRM], (SEAT, "const void *")]}
+IF_OWN = "handle ? &x->xso.seat : NULL"
+IF_REAL = "handle && real == lower_dev ? &x->xso.seat : NULL"
+KEPT = "seat = &map->entries[i].seat;"
+# Or they give where the handle itself lies.
+BY_PLACE: Changes = {
+    NETDEVICE: [("unsigned long (*xdo_dev_state_lower", "unsigned long *(*xdo_dev_state_lower")],
+    XFRM: [
+        (rf"unsigned long\n({re.escape(HEAD)})", r"unsigned long *\n\1"),
+        *BY_SEAT[XFRM][-3:-2],
+        ("		return handle;\n", "		return handle ? &x->xso.offload_handle : NULL;\n"),
+        (
+            "real == lower_dev ? handle : 0",
+            "handle && real == lower_dev ? &x->xso.offload_handle : NULL",
+        ),
+    ],
+    HAZE: [
+        ("unsigned long haze_xdo", "unsigned long *haze_xdo"),
+        ("	unsigned long handle = 0;", "	unsigned long *handle = NULL;"),
+        ("	handle = map", "	handle = &map"),
+    ],
+    OAK_TX: [
+        ("	struct oak_sa *sa;", "	unsigned long *seat;\n	struct oak_sa *sa;"),
+        ("sa = (struct oak_sa *)", "seat = "),
+        ("	if (!sa)", "	sa = seat ? (struct oak_sa *)*seat : NULL;\n	if (!sa)"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "old", "new", "wanted", "reason"),
+    [
+        (BY_SEAT, XFRM, "", "", [], ""),
+        # It is read where it is used.
+        (BY_SEAT, XFRM, IF_OWN, "&x->xso.seat", [], ""),
+        (BY_SEAT, XFRM, IF_REAL, "&x->xso.seat", [("RESOLVER_MISMATCH", XFRM)], ""),
+        (BY_SEAT, HAZE, KEPT, KEPT.replace("[i]", "[0]"), [("RESOLVER_MISMATCH", HAZE)], ""),
+        # Whatever it leads to.
+        (UNTYPED, XFRM, IF_OWN, "x", [], "gives a pointer, and not to a handle"),
+        (BY_PLACE, XFRM, "", "", [], ""),
+        (
+            BY_PLACE,
+            HAZE,
+            "&map->entries[i].handle",
+            "&map->entries[0].handle",
+            [("RESOLVER_MISMATCH", HAZE)],
+            "",
+        ),
+    ],
+)
+def test_the_resolver_can_give_where_in_xso_the_handle_lies(
+    given: Changes,
+    path: str,
+    old: str,
+    new: str,
+    wanted: list[tuple[str, str]],
+    reason: str,
+    tmp_path: Path,
+) -> None:
+    report = checked(changed(laid(tmp_path, given), {path: [(old, new)]} if old else {}))
+    assert [(f.type, f.path) for f in report.findings] == wanted
+    reasons = [one.reason for one in report.unknown if one.path == XFRM]
+    assert [reason in one for one in reasons] == [True] * bool(reason)
 
 
 # Where the state is, and under which handle, hangs on it.

@@ -18,9 +18,8 @@ from xfrmlint.analysis.parts import plan, reader_of, whole_reader
 from xfrmlint.analysis.tabulate import Analysed, core_rows, rows_of
 from xfrmlint.c.corpus import Memo
 from xfrmlint.c.reader import Reader
-from xfrmlint.contract.recognise import unplaced
 from xfrmlint.contract.revisions import NO_NAMES, Names
-from xfrmlint.contract.words import HANDLE, NETDEVICE, PINNED, PRIVATE, SHARE, Contract, Where
+from xfrmlint.contract.words import HANDLE, NETDEVICE, PINNED, SHARE, Contract, Where
 from xfrmlint.contract.words import RESOLVE as RESOLVE_ROLE
 from xfrmlint.errors import TOO_DEEP
 from xfrmlint.facts.merged import Rows, merged
@@ -286,14 +285,13 @@ def _not_recognised(reader: Reader) -> Iterator[tuple[Where, str]]:
             f"{contract.member(HANDLE)} leads to the handle, which lies in a {contract.apart}: no "
             "owner's code is run",
         )
-    if contract.present and PRIVATE not in contract.members:
-        for one in unplaced(reader, contract):
-            yield (
-                one.place,
-                f"what {one.name} is for was not recognised: if it is the owner's own, who reads "
-                "and clears it was not looked at; it can be named by members.private under "
-                "[contract]",
-            )
+    for one in contract.unplaced:
+        named = "" if contract.own else "; it can be named by members.private under [contract]"
+        yield (
+            one.place,
+            f"what {one.name} is for was not recognised: if it is the owner's own, who reads "
+            f"and clears it was not looked at{named}",
+        )
     if contract.present and RESOLVE_ROLE not in contract.promises:
         yield (
             Where(NETDEVICE),

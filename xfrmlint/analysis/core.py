@@ -16,7 +16,7 @@ from xfrmlint.concrete.resolver import (
 )
 from xfrmlint.concrete.states import described
 from xfrmlint.contract.revisions import NO_NAMES, Names
-from xfrmlint.contract.words import ADD, COUNTS, FREE, PRIVATE, Contract
+from xfrmlint.contract.words import ADD, COUNTS, FREE, Contract
 from xfrmlint.errors import nesting_named
 from xfrmlint.facts.rows import CoreFunctionRow
 from xfrmlint.model.predicates import sentence
@@ -83,14 +83,14 @@ def _questions(contract: Contract) -> dict[str, _Question]:
         one.name if one is not None else ""
         for one in map(contract.functions.get, (ADD, FREE, COUNTS))
     )
-    cleared = ", ".join(map(contract.member, cleared_by_free(contract)))
+    cleared = ", ".join(cleared_by_free(contract))
     return {
         "stub": _Question(contract.asks, "a stub returns 0 without CONFIG_XFRM_OFFLOAD", stub),
         "clears": _Question(free, f"{free}() clears {cleared}", free_clears),
         "undoes": _Question(add, f"{add}() clears what it wrote where it fails", add_clears),
         "counts": _Question(
             counts,
-            f"{counts}() counts a state with {contract.member(PRIVATE)}",
+            f"{counts}() counts a state with {contract.owns}",
             counts_the_owners_own,
         ),
     }

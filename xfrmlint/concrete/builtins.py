@@ -148,13 +148,18 @@ class Builtins(Containers):
         return Unknown() if open_ else None
 
     def _cleared(self, call: Call) -> Value | None:
-        """memset(p, 0, sizeof(*p)), its form with `&`, and that of members in a row."""
+        """memset(p, 0, sizeof(*p)), its forms with `&` and of an array, and of members in a row."""
         texts = ["".join(one.text.split()) for one in call.arguments]
         if len(texts) != 3 or texts[1] != "0":
             return None
         whole = texts[0][1:] if texts[0][:1] == "&" else "*" + texts[0]
         value = self._value(call.arguments[0])
-        target = value.target if isinstance(value, Pointer) else None
+        target = value.target if isinstance(value, Pointer) else value
+        if isinstance(target, Struct) and target.element is not None:
+            if texts[2] not in (f"sizeof({texts[0]})", f"sizeof{texts[0]}"):
+                return None
+            self._zero(target, target.fields, call.start)
+            return value
         if isinstance(target, Struct) and texts[2] in (
             f"sizeof({whole})",
             f"sizeof{whole}",

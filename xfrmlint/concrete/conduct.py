@@ -17,7 +17,6 @@ from xfrmlint.contract.words import (
     LOWER_CALLBACKS,
     OWNER_CALLBACKS,
     PINNED,
-    PRIVATE,
     RESOLVE,
     SHARE,
     Contract,
@@ -236,13 +235,14 @@ def _left(scene: Scene, contract: Contract) -> Iterator[Misdeed]:
     failed = [event for event in events if event.deed is Deed.ADD and event.refused]
     if not scene.refused and not (moved and failed and not scene.world.live - scene.world.deleted):
         return
-    roles = [PINNED, LOWER_CALLBACKS]
-    roles += [PRIVATE] * scene.refused + [HANDLE] * captured
-    for role in roles:
-        member = contract.member(role)
+    pinned_ops = contract.member(LOWER_CALLBACKS)
+    members = [contract.member(PINNED), pinned_ops]
+    members += [one.name for one in contract.own if scene.refused]
+    members += [contract.member(HANDLE)] * captured
+    for member in members:
         stores = [e for e in events if member and e.member == member and e.deed is not Deed.READS]
         if stores and stores[-1].value and not is_core(stores[-1].at.path):
             text = f"{member} stays in the state: {scene.world.name}"
             # To store these before the add is right: what is wrong is that it is all.
-            at = failed[-1].at if failed and role == LOWER_CALLBACKS else stores[-1].at
+            at = failed[-1].at if failed and member == pinned_ops else stores[-1].at
             yield Misdeed(MisdeedKind.LEFT, at, text)

@@ -23,7 +23,7 @@ from xfrmlint.concrete.names import Source, parameters
 from xfrmlint.concrete.resolver import resolver_source, value_text
 from xfrmlint.concrete.runs import Runs
 from xfrmlint.concrete.sources import Sources, core_files
-from xfrmlint.concrete.states import open_device, open_state, states
+from xfrmlint.concrete.states import open_device, open_state, owners_own, states
 from xfrmlint.concrete.trace import StepKind, Trace
 from xfrmlint.concrete.values import (
     NULL,
@@ -35,19 +35,21 @@ from xfrmlint.concrete.values import (
     Void,
 )
 from xfrmlint.contract.core import bodies_in, callers
+from xfrmlint.contract.owned import cleared_by_owners
 from xfrmlint.contract.packets import calls_of
 from xfrmlint.contract.words import (
     ADD,
+    COUNTS,
     DEVICE,
     FREE,
     HANDLE,
+    KEPT,
     LOWER_CALLBACKS,
     MEMBERS,
     NETDEV_OPS,
     OWNER,
     OWNER_CALLBACKS,
     PINNED,
-    PRIVATE,
     STATE,
     XFRM,
     XSO,
@@ -133,15 +135,15 @@ def _stub_macro(reader: Reader, sources: Sources, name: str) -> Answer | None:
     return None
 
 
-def cleared_by_free(contract: Contract) -> tuple[str, ...]:
-    """Return the roles of the members that must not outlive a state's offload.
+def cleared_by_free(contract: Contract) -> list[str]:
+    """Return the members that must not outlive a state's offload.
 
     The owner's own always; where callbacks are captured, these and all that goes with them.
     """
     captured = OWNER_CALLBACKS in contract.members or LOWER_CALLBACKS in contract.members
     more = (OWNER, PINNED, HANDLE) if captured else ()
-    wanted = (PRIVATE, OWNER_CALLBACKS, LOWER_CALLBACKS, *more)
-    return tuple(role for role in wanted if role in contract.members)
+    wanted = map(contract.member, (OWNER_CALLBACKS, LOWER_CALLBACKS, *more))
+    return [*(one.name for one in contract.own), *filter(None, wanted)]
 
 
 def free_clears(reader: Reader) -> Answer | None:
@@ -151,7 +153,22 @@ def free_clears(reader: Reader) -> Answer | None:
     None if the tree has no such member or function.
     """
     contract = reader.contract
-    return _clears(reader, [contract.member(role) for role in cleared_by_free(contract)])
+    found = _clears(reader, cleared_by_free(contract))
+    kept = {one.name for one in contract.owned.get(KEPT, ())}
+    if found is None or found.ok is not False or not kept:
+        return found
+    # A pointer left behind leads to what is freed; of these some may do no harm.
+    counting = core_function(reader, COUNTS)
+    counted = (
+        bodies_in(reader, contract, ()).body(counting[0].view).reads if counting is not None else {}
+    )
+    spared = (kept - counted.keys()) | (kept & cleared_by_owners(reader))
+    others = [name for name in cleared_by_free(contract) if name not in spared]
+    rest = _clears(reader, others) if others else None
+    if rest is not None and rest.ok is not True:
+        return rest
+    reason = f"{_listed(spared)} may be left behind: who clears it, or looks at it, is not known"
+    return found._replace(ok=None, reason=reason)
 
 
 def clears_handle(reader: Reader) -> bool:
@@ -174,14 +191,13 @@ def add_clears(reader: Reader) -> Answer | None:
         return None
     source, sources = defined
     place = (source.path, source.line)
-    roles = [role for role in MEMBERS if role in contract.members]
     failed = 0
     cleared: set[str] = set()
     left: set[str] = set()
     handed: set[str] = set()
     asked = Settled()
     for count, choose in enumerate(choices(asked)):
-        attempt = _Attempt(contract, roles, asked)
+        attempt = _Attempt(sources, asked)
         try:
             trace = attempt.run(source, sources, choose)
         except Outside as error:
@@ -245,8 +261,8 @@ class _Attempt:
     those that the owner has left.
     """
 
-    def __init__(self, contract: Contract, roles: Sequence[str], asked: Settled) -> None:
-        self.contract = contract
+    def __init__(self, sources: Sources, asked: Settled) -> None:
+        self.contract = contract = sources.contract
         self.asked = asked
         self.own: set[str] | None = None
         self.others: set[str] = set()
@@ -254,10 +270,13 @@ class _Attempt:
         refuse = Pointer(Function(contract.slot(ADD), self._refuse))
         device = open_device({contract.slot(ADD): refuse})
         self.device, self.ops = Pointer(device), device.value(NETDEV_OPS)
-        nothing = {role: handle_value(contract, 0) if role == HANDLE else NULL for role in roles}
-        self.x = open_state(contract, nothing)
+        nothing = {**dict.fromkeys(MEMBERS, NULL), HANDLE: handle_value(contract, 0)}
+        own = owners_own(sources, is_set=False)
+        self.x = open_state(contract, nothing, own)
+        self.left_by_owner = owners_own(sources, is_set=True)
         self.xso = self.x.within(XSO)
-        self.names = [contract.member(role) for role in roles]
+        placed = (contract.member(role) for role in MEMBERS if role in contract.members)
+        self.names = list(dict.fromkeys((*placed, *own)))
 
     def run(self, source: Source, sources: Sources, choose: Callable[[], bool]) -> Trace:
         """Run it. Raises Outside."""
@@ -278,7 +297,7 @@ class _Attempt:
                     self.others.add(name)
                     handle = name == self.contract.member(HANDLE)
                     left = handle_value(self.contract, 7) if handle else self.ops
-                    self.xso.put_at(name, left)
+                    self.xso.put_at(name, self.left_by_owner.get(name, left))
         # The core goes on without offload after the first of these.
         return Int(-EOPNOTSUPP if self.choose() else -EINVAL, INT)
 
@@ -299,7 +318,7 @@ def may_clear_where_add_fails(reader: Reader, add: View | None) -> frozenset[str
     which that is, else what calls the slot; all members, if nothing is seen to.
     """
     contract = reader.contract
-    names = frozenset(one.name for one in contract.members.values())
+    names = frozenset(one.name for one in (*contract.members.values(), *contract.own))
     slot = contract.slot(ADD)
     if add is not None:
         body = bodies_in(reader, contract, [slot]).body(add)
@@ -328,7 +347,7 @@ def _clears(reader: Reader, wanted: Sequence[str]) -> Answer | None:
     for has_callback, pinned in product((True, False), (True, False)):
         try:
             for count, choose in enumerate(choices()):
-                x = _freeable(has_callback, pinned, contract)
+                x = _freeable(has_callback, pinned, sources)
                 result = evaluate(source, [Pointer(x)], sources, choose)
                 called = {s.object for s in result.trace if s.kind is StepKind.CALL}
                 xso = x.within(XSO)
@@ -350,6 +369,8 @@ def _clears(reader: Reader, wanted: Sequence[str]) -> Answer | None:
 
 
 def _is_clear(value: Value | None) -> bool:
+    if isinstance(value, Struct):
+        return all(_is_clear(value.value(name)) for name in value.fields)
     return value == NULL or (isinstance(value, Int) and value.value == 0)
 
 
@@ -357,8 +378,9 @@ def _listed(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _freeable(has_callback: bool, pinned: bool, contract: Contract) -> Struct:
+def _freeable(has_callback: bool, pinned: bool, sources: Sources) -> Struct:
     """Return a state that its owner has. pinned: a lower device has it, and its handle is there."""
+    contract = sources.contract
     slot = contract.slot(FREE)
     free = Pointer(Function(slot, lambda _: Void()))
     device = open_device({slot: free if has_callback else NULL})
@@ -368,6 +390,6 @@ def _freeable(has_callback: bool, pinned: bool, contract: Contract) -> Struct:
         HANDLE: handle_value(contract, 7 if pinned else 0),
         OWNER_CALLBACKS: device.value(NETDEV_OPS),
         LOWER_CALLBACKS: device.value(NETDEV_OPS),
-        PRIVATE: Pointer(Struct("private", "", open=True)),
     }
-    return open_state(contract, held).put("data", Unknown())
+    own = owners_own(sources, is_set=True)
+    return open_state(contract, held, own).put("data", Unknown())

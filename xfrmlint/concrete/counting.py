@@ -14,7 +14,7 @@ from xfrmlint.concrete.handles import handle_value
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.resolver import value_text
 from xfrmlint.concrete.sources import Sources
-from xfrmlint.concrete.states import open_state
+from xfrmlint.concrete.states import open_state, owners_own
 from xfrmlint.concrete.values import NULL, Cell, Pointer, Struct, Uninitialized, Value
 from xfrmlint.contract.words import (
     COUNTS,
@@ -22,9 +22,7 @@ from xfrmlint.contract.words import (
     HANDLE,
     OWNER,
     PINNED,
-    PRIVATE,
     XSO,
-    Contract,
 )
 
 _ROUTE, _WHOLE_ROUTE = "struct dst_entry", "struct xfrm_dst"
@@ -38,7 +36,7 @@ def counts_the_owners_own(reader: Reader) -> Answer | None:
     None if the tree has no such member or function.
     """
     contract = reader.contract
-    asked = {PRIVATE, HANDLE} <= contract.members.keys()
+    asked = contract.own and HANDLE in contract.members
     defined = core_function(reader, COUNTS) if asked else None
     if defined is None:
         return None
@@ -80,7 +78,7 @@ def _of_kind(source: Source, sources: Sources, kind: Int | None) -> Answer | Non
     if private == neither:
         alone = f"looks at {contract.member(HANDLE)} alone"
         return Answer(False, *place, f"{name}() {alone}")
-    reason = f"{name}() takes {contract.member(PRIVATE)} for something else than a handle"
+    reason = f"{name}() takes {contract.owns} for something else than a handle"
     return Answer(False, *place, reason)
 
 
@@ -92,7 +90,7 @@ def _answers(
     for through_own in (True, False):
         answers: set[str] = set()
         for count, choose in enumerate(choices()):
-            route = _route(sources.contract, kind, handle, private, through_own)
+            route = _route(sources, kind, handle, private, through_own)
             answers.add(value_text(evaluate(source, [Pointer(route)], sources, choose).value))
             if count > MOST_RUNS:
                 raise Outside("too many paths", source.path, source.line)
@@ -101,18 +99,18 @@ def _answers(
 
 
 def _route(
-    contract: Contract, kind: Int | None, handle: int, private: bool, through_own: bool
+    sources: Sources, kind: Int | None, handle: int, private: bool, through_own: bool
 ) -> Struct:
     """Return a route with a state, as the head of the whole one and as that itself."""
+    contract = sources.contract
     owner, other = (Struct(name, DEVICE, open=True) for name in ("dev", "other"))
     held: dict[str, Value] = {
         OWNER: Pointer(owner),
         HANDLE: handle_value(contract, handle),
-        PRIVATE: Pointer(Cell("private", Uninitialized())) if private else NULL,
         # An owner with data of its own pins nothing.
         PINNED: NULL,
     }
-    x = open_state(contract, held)
+    x = open_state(contract, held, owners_own(sources, private))
     if kind is not None:
         x.within(XSO).put(_TYPE, kind)
     # What the ESP module has registered.

@@ -165,7 +165,7 @@ class Expressions(Operands, Operators):
             case Deref():
                 return self._pointed(self._value(one.of), one, address)
             case Index() if self.choose is not None:
-                return Cell(one.text, Unknown())
+                return self._known_element(one)
             case Index() if self.kernel is not None:
                 return self._element(one)
             case Temporary() | Compound():
@@ -372,6 +372,16 @@ class Expressions(Operands, Operators):
         if not isinstance(array, Struct) or not isinstance(index, Int):
             raise self._outside("an element of what is no array", one.start)
         return self._element_at(array, index.value, one.start)
+
+    def _known_element(self, one: Index) -> Cell | Struct:
+        """Return an element of an array that is there, or what nobody knows."""
+        try:
+            array, index = self._value(one.of), self._value(one.index)
+        except Outside:
+            return Cell(one.text, Unknown())
+        if isinstance(array, Struct) and array.element is not None and isinstance(index, Int):
+            return self._element_at(array, index.value, one.start)
+        return Cell(one.text, Unknown())
 
     def _element_at(self, array: Struct, index: int, at: int) -> Cell | Struct:
         if array.element is None:

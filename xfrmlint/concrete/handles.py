@@ -20,7 +20,7 @@ from xfrmlint.concrete.values import (
     Struct,
     Value,
 )
-from xfrmlint.contract.words import HANDLE, Contract
+from xfrmlint.contract.words import HANDLE, Contract, Slot
 
 # What no member is called.
 _NUMBER = "the number"
@@ -39,6 +39,32 @@ def handle_value(contract: Contract, number: int) -> Value:
     if not handle_type(contract).pointers:
         return Int(number, ULONG)
     return _pointer(number) if number else NULL
+
+
+def answered(contract: Contract, slot: Slot, number: int) -> Value:
+    """Return the handle of a number as the owner's callback gives it: or where the owner keeps it.
+
+    That can be a struct in which it lies.
+    """
+    field, value = contract.members.get(HANDLE), handle_value(contract, number)
+    if field is None or slot.result not in (f"{field.type} *", f"{field.struct} *"):
+        return value
+    if not number:
+        return NULL
+    kept = Struct("what the owner keeps", field.struct)
+    kept.put(field.word, value, handle_type(contract))
+    found = kept.fields[field.word]
+    return Pointer(kept if slot.result == f"{field.struct} *" else found)
+
+
+def pointed_at(contract: Contract, value: Value | Fault) -> Cell | None:
+    """Return the handle that a pointer leads to, or that lies in the struct there; else None."""
+    field = contract.members.get(HANDLE)
+    target = value.target if isinstance(value, Pointer) else None
+    if field is not None and isinstance(target, Struct) and target.kind == field.struct:
+        target = target.fields.get(field.word)
+    kind = target.type if isinstance(target, Cell) else None
+    return target if isinstance(target, Cell) and kind == handle_type(contract) else None
 
 
 def asked_handle(contract: Contract, ask: Callable[[], int]) -> Value:

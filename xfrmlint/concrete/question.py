@@ -9,10 +9,17 @@ from xfrmlint.c.integers import INT, ULONG, Int
 from xfrmlint.concrete.choices import choices
 from xfrmlint.concrete.evaluate import Result, evaluate
 from xfrmlint.concrete.faults import Fault, FaultKind, Outside
-from xfrmlint.concrete.handles import as_number, handle_type, handle_value
-from xfrmlint.concrete.kernel import Kernel
+from xfrmlint.concrete.handles import (
+    answered,
+    as_number,
+    handle_type,
+    handle_value,
+    pointed_at,
+)
+from xfrmlint.concrete.kernel import NOWHERE, Kernel
 from xfrmlint.concrete.names import Source
 from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.trace import Step, StepKind
 from xfrmlint.concrete.values import Cell, Pointer, Struct, Uninitialized, Unknown, Value
 from xfrmlint.contract.words import BOOLEANS, DEVICE, RESOLVE, STATE, Contract
 
@@ -59,7 +66,7 @@ def _asked(
     if isinstance(result.value, Struct):
         raise Outside(f"{source.name}() gives a struct", source.path, source.line)
     if returned and resolver is not None and resolver.result.endswith("*"):
-        return result._replace(value=as_number(result.value))
+        return _looked_into(result, source, sources.contract, kernel)
     if returned or not isinstance(result.value, Int):
         return result
     truth = resolver is not None and resolver.result in BOOLEANS
@@ -69,6 +76,26 @@ def _asked(
         fault = Fault(FaultKind.UNINITIALIZED, "a handle is promised, and none is stored")
         return result._replace(value=fault)
     return result._replace(value=cell.value)
+
+
+def _looked_into(
+    result: Result, source: Source, contract: Contract, kernel: Kernel | None
+) -> Result:
+    """Return the handle that a pointer is, or that who asked reads where it leads to.
+
+    Raises Outside where it leads to nothing of the kind.
+    """
+    cell = pointed_at(contract, result.value)
+    if cell is None:
+        number, given = as_number(result.value), source.view.result
+        if isinstance(number, Pointer) and given != handle_type(contract):
+            reason = f"{source.name}() gives a pointer, and not to a handle that is known"
+            raise Outside(reason, source.path, source.line)
+        return result._replace(value=number)
+    if kernel is None:
+        return result._replace(value=as_number(cell.value))
+    step = Step(StepKind.READ, cell.owner, cell.name, True, "", 0)
+    return Result(as_number(kernel.read(cell, NOWHERE)), (*result.trace, step))
 
 
 def callback_of(
@@ -90,7 +117,7 @@ def callback_of(
             raise Outside(f"what {slot.name}() takes is not understood", *slot.place)
         found = answer([devices[0] if devices[1:] else None, states[0], devices[-1]])
         if isinstance(found, Fault) or slot.gives == "returned":
-            return found if isinstance(found, Fault) else handle_value(contract, found)
+            return found if isinstance(found, Fault) else answered(contract, slot, found)
         into = next(v for kind, v in by_kind if not kind.startswith("struct "))
         if not isinstance(into, Pointer) or not isinstance(into.target, Cell):
             return Fault(FaultKind.ARGUMENT, f"{slot.name}() is told no place for its handle")

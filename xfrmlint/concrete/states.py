@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from xfrmlint.c.ctype import CType
@@ -10,7 +11,8 @@ from xfrmlint.c.integers import UINT, Int
 from xfrmlint.concrete.faults import Fault, FaultKind
 from xfrmlint.concrete.handles import asked_handle, handle_type
 from xfrmlint.concrete.question import callback_of
-from xfrmlint.concrete.values import Function, LazyPointer, Pointer, Struct, Value
+from xfrmlint.concrete.sources import Sources
+from xfrmlint.concrete.values import NULL, Function, LazyPointer, Pointer, Struct, Value
 from xfrmlint.contract.words import (
     DEVICE,
     HANDLE,
@@ -22,12 +24,14 @@ from xfrmlint.contract.words import (
     PINNED,
     RESOLVE,
     STATE,
+    XFRM,
     XSO,
     Contract,
 )
 from xfrmlint.model.reference import State
 from xfrmlint.model.worlds import A, B, U
 
+_NOTHING: Mapping[str, Value] = MappingProxyType({})
 _MAPPED = {A: 11, B: 13}
 _NET_DEVICE = CType(DEVICE, 1)
 _OPS = CType(OPS, 1)
@@ -240,13 +244,41 @@ class _Made:
         return Fault(FaultKind.ARGUMENT, f"{self._slot}() is called with {what}")
 
 
-def open_state(contract: Contract, held: Mapping[str, Value]) -> Struct:
-    """Return a state of which no more is known than what members hold, by their roles."""
+def open_state(
+    contract: Contract, held: Mapping[str, Value], own: Mapping[str, Value] = _NOTHING
+) -> Struct:
+    """Return a state of which no more is known than what members hold, by their roles.
+
+    own: what the owner's own hold, by their names.
+    """
     xso = xso_of(contract, open=True)
-    for role, value in held.items():
-        if role in contract.members:
-            xso.put_at(contract.member(role), value)
+    named = {contract.member(role): value for role, value in held.items() if contract.member(role)}
+    for name, value in {**named, **own}.items():
+        xso.put_at(name, value)
     return Struct("x", STATE, open=True).put(XSO, xso)
+
+
+def owners_own(sources: Sources, is_set: bool) -> dict[str, Value]:
+    """Return what all that is an owner's own in xso holds while that has a state, or before."""
+    found: dict[str, Value] = {}
+    for one in sources.contract.own:
+        struct = one.struct or sources.contract.offload
+        declared = sources.member(CType(struct), one.word, XFRM)
+        if declared is not None and declared.size:
+            array = Struct(f"x->{XSO}.{one.name}", "[]")
+            array.element, array.count = declared.type.pointed(-1), declared.size
+            for at in range(array.count):
+                array.put(str(at), _set(array.element.pointers > 0, is_set), array.element)
+            found[one.name] = array
+        else:
+            found[one.name] = _set(one.type.endswith("*"), is_set)
+    return found
+
+
+def _set(is_pointer: bool, is_set: bool) -> Value:
+    if is_pointer:
+        return Pointer(Struct("private", "", open=True)) if is_set else NULL
+    return Int(int(is_set), UINT)
 
 
 def open_device(slots: Mapping[str, Value]) -> Struct:

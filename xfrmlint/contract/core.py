@@ -46,7 +46,7 @@ from xfrmlint.kernel.functions import function_named
 
 SOURCES = "net/xfrm"
 NO_PARTS: Mapping[str, str] = MappingProxyType({})
-_NULL = re.compile(rb"\(?\s*(?:NULL|0[uUlL]*|\(void \*\)\s*0)\s*\)?")
+_NULL = re.compile(rb"\(?\s*(?:NULL|false|0[uUlL]*|\(void \*\)\s*0)\s*\)?")
 _ZERO = re.compile(rb"[(\s]*0[uUlL]*[)\s]*")
 # A function of a route alone that answers yes or no.
 _OF_ROUTE = re.compile(
@@ -261,7 +261,11 @@ class Bodies:
         return member
 
     def _write(self, view: View, left: Node, right: Node) -> Iterator[Write]:
-        member = self._named(view, bare(left)) if bare(left).type == "field_expression" else ""
+        left = bare(left)
+        while left.type == "subscript_expression" and left.named_children:
+            # An element is stored.
+            left = bare(left.named_children[0])
+        member = self._named(view, left) if left.type == "field_expression" else ""
         while right.type == "assignment_expression":
             # `a = b = NULL`
             right = right.child_by_field_name("right") or right.named_children[-1]
@@ -276,7 +280,12 @@ class Bodies:
         for store in function_named(called_by(node)).stores:
             value, target = store.value.position, store.target.position
             if max(value, target) < len(arguments):
-                yield from self._write(view, bare(arguments[target]), arguments[value])
+                others = [one for one in arguments if one != arguments[target]]
+                told = [one for one in others if not node_text(one).startswith("sizeof")]
+                # memset(xso->slots, 0, sizeof(xso->slots))
+                unnamed = told[0] if len(told) == 1 else node
+                stored = arguments[value] if value >= 0 else unnamed
+                yield from self._write(view, bare(arguments[target]), stored)
 
 
 def bodies_in(reader: Reader, contract: Contract, slots: Iterable[str]) -> Bodies:

@@ -29,6 +29,8 @@ def document_of(contract: Contract) -> dict[str, Any]:
         "stub": contract.stub,
         "functions": dict(contract.functions),
         "core": dict(contract.core),
+        "owned": dict(contract.owned),
+        "unplaced": contract.unplaced,
     }
 
 
@@ -48,6 +50,8 @@ def contract_of(data: Any) -> Contract:
         _function(data["stub"]),
         {role: made for role, one in data["functions"].items() if (made := _function(one))},
         {question: _said(one) for question, one in data["core"].items()},
+        {role: tuple(map(_member, found)) for role, found in data["owned"].items()},
+        tuple(map(_member, data["unplaced"])),
     )
 
 

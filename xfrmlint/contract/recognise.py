@@ -6,7 +6,7 @@ is left.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
@@ -22,7 +22,8 @@ from xfrmlint.c.reader import Reader
 from xfrmlint.c.types import Fields
 from xfrmlint.c.unit import below
 from xfrmlint.contract.answer import answers_of
-from xfrmlint.contract.core import Core, core_of, is_entry
+from xfrmlint.contract.core import Bodies, Core, core_of, is_entry
+from xfrmlint.contract.owned import Owned, may_be_owned, owned
 from xfrmlint.contract.packets import packet_device
 from xfrmlint.contract.revisions import NO_NAMES, Names, known, nearest, revision_of
 from xfrmlint.contract.words import (
@@ -34,6 +35,7 @@ from xfrmlint.contract.words import (
     ESN,
     FREE,
     HANDLE,
+    KEPT,
     LOWER_CALLBACKS,
     NETDEVICE,
     NUMBERS,
@@ -136,21 +138,13 @@ def recognise(reader: Reader, names: Names = NO_NAMES) -> Contract:
         stub=found.stub,
         functions=found.functions,
     )
+    contract = _with_owned(reader, contract, fields, parts, PRIVATE in names.members)
     core: dict[str, Said] = {}
     if contract.present and XMIT in contract.slots:
         # Of the answers it says how a driver's code is to be read, as the next ones do.
         core[PACKET_DEVICE] = packet_device(reader, contract)
     core |= answers_of(reader, contract)
     return replace(contract, revision=revision_of(contract), core=core)
-
-
-def unplaced(reader: Reader, contract: Contract) -> Iterator[Member]:
-    """Yield the members of xso that lead to data or hold some, and have no role."""
-    placed = {part for one in contract.members.values() for part in (one.name, one.part)}
-    for name, kind in _xso(reader).items():
-        data = kind.base.startswith("struct ") or (kind.base == "void" and kind.pointers)
-        if data and kind.base not in (DEVICE, OPS) and name not in placed:
-            yield _member(reader, name, kind)
 
 
 def refuse_stubs(reader: Reader) -> None:
@@ -285,11 +279,13 @@ def _members(
     captured = of(lambda kind: (kind.base, kind.pointers) == (OPS, 1))
     handles = of(lambda kind: kind.pointers == 0 and kind.base in numbers)
     private = of(lambda kind: (kind.base, kind.pointers) == ("void", 1))
-    private = private or _under_rcu(reader, fields)
+    marked = _under_rcu(reader, fields)
+    private = private or (marked if len(marked) == 1 else [])
     if answer.endswith("*"):
         # A handle can be a pointer, too: which of them is one says the resolver, or nobody does.
         handles += of(lambda kind: _typed(kind) == answer)
         told = [name for name in handles if core.answered[name]]
+        told = told or [one for one in handles if core.answered[one.rpartition(".")[0]]]
         private = [] if len(told) != 1 else [name for name in private if name not in told]
         handles = told if len(told) == 1 else []
     elif not handles:
@@ -316,12 +312,56 @@ def _members(
 
 
 def _under_rcu(reader: Reader, fields: Fields) -> list[str]:
-    """Return the one pointer to a struct in xso that is read under RCU; devices are not."""
+    """Return the pointers to structs in xso that are read under RCU; devices are not."""
     found = reader.corpus.find("struct", _tag(reader), XFRM)
     text = reader.corpus.data(found.path)[found.start : found.end] if found is not None else b""
     marked = {one.decode() for one in _UNDER_RCU.findall(text)}
-    named = [name for name in marked & fields.keys() if fields[name].base not in (DEVICE, OPS)]
-    return named if len(named) == 1 and fields[named[0]].pointers == 1 else []
+    led = (name for name in fields if name in marked and fields[name].base not in (DEVICE, OPS))
+    return [name for name in led if fields[name].pointers == 1]
+
+
+def _with_owned(
+    reader: Reader, contract: Contract, fields: Fields, parts: Mapping[str, str], named: bool
+) -> Contract:
+    """Return a contract with all that an owner keeps of its own in xso.
+
+    parts: the structs in it. named: somebody says what the first of it is called.
+    """
+    supposed = contract.members.get(PRIVATE)
+    taken = {one.name for role, one in contract.members.items() if role != PRIVATE}
+    taken |= {one.name for one in contract.counters} | {*parts.values()}
+    possible = may_be_owned(fields, taken)
+    void = [name for name, kind in possible.items() if (kind.base, kind.pointers) == ("void", 1)]
+    found = Owned()
+    if contract.present and ADD in contract.slots and possible:
+        bodies = Bodies(reader, contract.state, fields, (), parts)
+        pointers = {*void, *_under_rcu(reader, possible)}
+        found = owned(reader, bodies, contract.slot(ADD), possible, pointers)
+    private = list(found.under_rcu)
+    if supposed is not None and (named or not private):
+        # Nobody is seen to store there, or more than an owner does.
+        private = [supposed.name, *(name for name in private if name != supposed.name)]
+    structs = {part: struct for struct, part in parts.items()}
+
+    def of(names: Iterable[str]) -> tuple[Member, ...]:
+        made = ((name, structs.get(name.rpartition(".")[0], "")) for name in names)
+        return tuple(_member(reader, name, fields[name], struct) for name, struct in made)
+
+    kept = {role: of(names) for role, names in ((PRIVATE, private), (KEPT, found.others)) if names}
+    members = dict(contract.members)
+    members.update((PRIVATE, one) for one in kept.get(PRIVATE, ())[:1])
+    untold = [name for name in found.open if name not in private]
+    if contract.present and not kept:
+        placed = {part for one in members.values() for part in (one.name, one.part)}
+        holds = (name for name, kind in _xso(reader).items() if name not in placed and _holds(kind))
+        untold = list(dict.fromkeys((*holds, *untold)))
+    return replace(contract, members=members, owned=kept, unplaced=of(untold))
+
+
+def _holds(kind: CType) -> bool:
+    """Tell whether a member leads to data or holds some: of more than one number."""
+    data = kind.base.startswith("struct ") or (kind.base == "void" and kind.pointers > 0)
+    return data and kind.base not in (DEVICE, OPS)
 
 
 def _counters(reader: Reader, fields: Fields) -> tuple[Member, ...]:

@@ -143,6 +143,7 @@ def revision_of(contract: Contract) -> Revision:
             and contract.slots[RESOLVE].gives == "returned"
             and (contract.arity, len(contract.slots[RESOLVE].takes)) == (2, 3)
             and contract.shape == one.revision
+            and all(own.name in names.members.values() for own in contract.own)
         )
         if same:
             return one.revision

@@ -166,7 +166,8 @@ PINNED = "pinned"  # the lower that the owner has chosen
 HANDLE = "handle"
 OWNER_CALLBACKS = "owner_callbacks"  # captured from the owner before its add
 LOWER_CALLBACKS = "lower_callbacks"  # captured from the lower before its add
-PRIVATE = "private"  # the owner's own
+PRIVATE = "private"  # the owner's own, which is read under RCU
+KEPT = "kept"  # of its own, too: a number, or what is read without
 
 # In the order in which they are looked for.
 MEMBERS = (HANDLE, PRIVATE, OWNER, PINNED, OWNER_CALLBACKS, LOWER_CALLBACKS)
@@ -217,11 +218,12 @@ class Contract:
     """Which contract a tree has, every name by its role.
 
     state: the tag of the struct that a state's xso is. members, slots, promises: by role; a role
-    that the tree has not is not in there. counters: further integers of xso, bit fields left out.
-    others: slots whose role is not known. resolver: None where there is none. wrappers: functions
-    and macros of the core's headers that call it. stub: what stands for it without
-    CONFIG_XFRM_OFFLOAD. functions: the core's own functions that call a slot, by the slot's role.
-    core: what the core's code says to questions.
+    that the tree has not is not in there. owned: all that an owner keeps of its own in xso, by
+    role. unplaced: what there may be such, and was not told. counters: further integers of xso, bit
+    fields left out. others: slots whose role is not known. resolver: None where there is none.
+    wrappers: functions and macros of the core's headers that call it. stub: what stands for it
+    without CONFIG_XFRM_OFFLOAD. functions: the core's own functions that call a slot, by the slot's
+    role. core: what the core's code says to questions.
     """
 
     revision: Revision = "absent"
@@ -237,6 +239,18 @@ class Contract:
     stub: Function | None = None
     functions: Mapping[str, Function] = field(default_factory=dict)
     core: Mapping[str, Said] = field(default_factory=dict)
+    owned: Mapping[str, tuple[Member, ...]] = field(default_factory=dict)
+    unplaced: tuple[Member, ...] = ()
+
+    @property
+    def own(self) -> tuple[Member, ...]:
+        """All that an owner keeps of its own in xso."""
+        return tuple(one for found in self.owned.values() for one in found)
+
+    @property
+    def owns(self) -> str:
+        """What that is called."""
+        return ", ".join(one.name for one in self.own)
 
     @property
     def present(self) -> bool:
@@ -287,7 +301,13 @@ class Contract:
 
     def role_of(self, member: str) -> str:
         """Return the role of a member of xso; an empty string if it has none."""
-        return next((role for role, one in self.members.items() if one.name == member), "")
+        return next((role for role, one in self.with_roles() if one.name == member), "")
+
+    def with_roles(self) -> Iterator[tuple[str, Member]]:
+        """Yield each member of xso that has a role, with that."""
+        for role, found in self.owned.items():
+            yield from ((role, one) for one in found if one != self.members.get(role))
+        yield from self.members.items()
 
     def role_in(self, struct: str, member: str) -> str:
         """Return the role of a member of xso's type, or of that of a struct in it."""
@@ -299,7 +319,7 @@ class Contract:
     @cached_property
     def parts(self) -> Mapping[str, str]:
         """The types of the structs in xso that have members with a role, and what each is there."""
-        return {one.struct: one.part for one in self.members.values() if one.struct}
+        return {one.struct: one.part for _, one in self.with_roles() if one.struct}
 
     @cached_property
     def structs(self) -> tuple[str, ...]:
@@ -310,13 +330,14 @@ class Contract:
     def fields(self) -> tuple[str, ...]:
         """What xso's members that have a role are called where they are declared."""
         found = (self.members[role].word for role in MEMBERS if role in self.members)
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys((*found, *(one.word for one in self.own))))
 
     @property
     def telling(self) -> tuple[str, ...]:
         """The names of xso's members that nothing else is called by."""
-        found = (self.members[role] for role in TELLING if role in self.members)
-        return tuple(one.name for one in found if not one.struct)
+        found = [self.members[role] for role in TELLING if role in self.members]
+        found += self.owned.get(PRIVATE, ())
+        return tuple(dict.fromkeys(one.name for one in found if not one.struct))
 
     @property
     def callbacks(self) -> tuple[str, ...]:
@@ -510,8 +531,9 @@ class Contract:
 
     def named(self) -> Iterator[tuple[str, str, str, Where]]:
         """Yield kind, role, name and place of all that has a role."""
+        for role, member in self.with_roles():
+            yield "member", role, member.name, member.place
         for kind, named in (
-            ("member", self.members),
             ("slot", self.slots),
             ("promise", self.promises),
             ("function", self.functions),

@@ -54,7 +54,7 @@ CREATE TABLE callback (
 
 -- A read or write of a state's xso, or (access = 'resolve') a call of the resolver.
 -- role: upper, lower or core. member: the field's role: handle, owner (the state's device), pinned (the
--- lower that the owner has chosen), private (the owner's own), owner_callbacks, lower_callbacks. context: datapath, control, dead (nobody calls the function) or unknown:
+-- lower that the owner has chosen), private (the owner's own, read under RCU), kept (its own, too), owner_callbacks, lower_callbacks. context: datapath, control, dead (nobody calls the function) or unknown:
 -- then no rule that asks for it speaks. under_removal: reached from delete and free alone. misplaced: of a store,
 -- whether it is certain to be made by more than add (of one that clears, where free may do that, by more than these two). own_states: 1 where packets get there of states alone that the device itself owns.
 -- flow: of a site on the datapath: dead (no path gets there), thrown (its result is used on no path)

@@ -143,11 +143,11 @@ class _Finder:
 
     def read_core(self, path: str) -> None:
         """Core code owns xso; only how it treats what is the owner's own is looked at."""
-        private = self.contract.word(PRIVATE)
-        if not private or private.encode() not in self.reader.corpus.data(path):
+        private = [one.word for one in self.contract.owned.get(PRIVATE, ())]
+        if not any(word.encode() in self.reader.corpus.data(path) for word in private):
             return
-        accesses = Accesses(self.reader, self.offload, self.graph.handed, (private,))
-        for view in self.reader.views_with(Words([private]), path, {}):
+        accesses = Accesses(self.reader, self.offload, self.graph.handed, private)
+        for view in self.reader.views_with(Words(private), path, {}):
             if view.kind == "function":
                 for access in accesses.of(view):
                     # Nobody looked for callers.

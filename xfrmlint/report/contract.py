@@ -48,8 +48,10 @@ def _short(text: str) -> str:
 
 
 def _members(contract: Contract) -> Rows:
-    rows = [(role, m.name, _short(m.type), _at(m.place)) for role, m in contract.members.items()]
-    return [*rows, *(("counter", m.name, _short(m.type), _at(m.place)) for m in contract.counters)]
+    rows = dict.fromkeys((*contract.members.items(), *contract.with_roles()))
+    found = [*rows, *(("counter", one) for one in contract.counters)]
+    found += [("?", one) for one in contract.unplaced]
+    return [(role, one.name, _short(one.type), _at(one.place)) for role, one in found]
 
 
 def _slots(contract: Contract) -> Rows:
@@ -109,7 +111,9 @@ def as_json(contract: Contract, core: Mapping[str, Said], version: str) -> str:
             "shape": contract.shape,
             "xso": contract.offload,
             "members": by_role(contract.members),
+            "owned": {r: [_flat(one) for one in found] for r, found in contract.owned.items()},
             "counters": [_flat(one) for one in contract.counters],
+            "other_members": [_flat(one) for one in contract.unplaced],
             "slots": {role: _flat_slot(slot) for role, slot in contract.slots.items()},
             "other_slots": [_flat_slot(slot) for slot in contract.others],
             "flags": _flat(contract.flags),
