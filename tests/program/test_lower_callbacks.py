@@ -1291,6 +1291,8 @@ static int foo_sa(struct priv *p, struct sk_buff *skb)
 WANTED_LATE = "xo = xfrm_offload(skb); if (!xo) return 0;"
 TOO_LATE = "if (!h) return -2; xo = xfrm_offload(skb); if (xo && xo->flags) p->next = 1;"
 HAS = "static bool foo_has(struct sk_buff *skb) { return skb_sec_path(skb) != 0; }\n"
+SP = "struct sec_path *sp = skb_sec_path(skb); "
+MEANT = "static bool foo_meant(const struct sec_path *sp) { return sp->len == sp->olen; }\n"
 WANTS = "static bool foo_wants(struct sk_buff *skb) { return xfrm_offload(skb) != 0; }\n"
 
 
@@ -1307,6 +1309,9 @@ WANTS = "static bool foo_wants(struct sk_buff *skb) { return xfrm_offload(skb) !
             "",
         ),
         ("p->next = skb_sec_path(skb)->len; " + GET, ""),
+        # As xfrm_offload() itself asks.
+        (SP + "if (!sp || !sp->olen || sp->len != sp->olen) return 0; " + GET, ""),
+        ("if (skb_sec_path(skb) && foo_meant(skb_sec_path(skb))) { " + GET + "}", MEANT),
         # Before anything is made of it.
         ("if (!skb_sec_path(skb)) return 0; " + GET + "if (!xfrm_offload(skb)) return 0;", ""),
         ("if (skb_sec_path(skb) && foo_sa(p, skb)) kfree(skb);", SA_OF % WANTED_LATE),
@@ -1335,6 +1340,8 @@ def test_packets_that_are_asked_too_late(body: str, outside: str) -> None:
         "struct sec_path *sp = skb_sec_path(skb); if (!sp) return 0; " + GET,
         "struct xfrm_offload *xo = xfrm_offload(skb); "
         "if (!skb_sec_path(skb)) return 0; p->next = xo->flags; " + GET,
+        SP + "if (!sp || sp->len != 1) return 0; " + GET,
+        SP + "if (!sp) return 0; sp->olen++; p->next = sp->ovec[sp->olen - 1].flags; " + GET,
     ],
 )
 def test_packets_of_which_only_the_secpath_is_asked(body: str) -> None:

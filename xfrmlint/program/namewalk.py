@@ -50,6 +50,8 @@ _LOCKS = re.compile(
 _ASSIGNED = re.compile(rb"(\w+)\s*=\s*(\w+)\s*\(")
 _LEAVES = re.compile(rb"\b(?:return|goto)\b")
 _SECPATH = re.compile(rb"\bSKB_EXT_SEC_PATH\b")
+# How many of a secpath's states are offloads, as xfrm_offload() asks it: read, and no index.
+_OFFLOADS = re.compile(rb"->\s*olen\b(?![^][]*\]|\s*(?:\+\+|--|[-+]?=[^=]))")
 # What a name can be that is called: see Body.
 _KINDS = ("calls", "pointers", "sleeping", "freeing", "unknown")
 _HEAD = 400
@@ -271,6 +273,8 @@ class NameWalk:
         for word in words - self._asked_of.keys():
             self._asked_of[word] = function_named(word.decode()).asks
         found = {"secpath"} if _SECPATH.search(text) else set()
+        if _OFFLOADS.search(text):
+            found.add("offload")
         names = [word for word in words if self._asked_of[word]]
         # What is named and not called is called by another name.
         found |= {self._asked_of[word] for word in {*names}.difference(_BEFORE.findall(text))}
