@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.laid import EXAMPLE, lay_example, lay_fixture
+from tests.laid import EXAMPLE, lay, lay_example, lay_fixture
 from tests.ran import run
 
 pytestmark = pytest.mark.slow
@@ -1662,3 +1662,101 @@ def test_what_was_said_before_and_is_about_something_else_is_no_reason(tmp_path:
     ran = run("convert", tree, "example", cwd=tmp_path)
     assert (ran.status, ran.err) == (0, "")
     assert changed_in(ran.out) == CONVERTED[0].said
+
+
+_BOND = """\
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+struct top {
+	struct net_device *active;
+};
+
+static int top_add(struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	struct top *top = netdev_priv(x->xso.dev);
+	struct net_device *lower = top->active;
+	int err;
+
+	%s
+	return err;
+}
+
+static void top_delete(struct xfrm_state *x)
+{
+	%s
+	x->xso.real_dev->xfrmdev_ops->xdo_dev_state_delete(x);
+}
+
+static const struct xfrmdev_ops top_xfrmdev_ops = {
+	.xdo_dev_state_add	= top_add,
+	.xdo_dev_state_delete	= top_delete,
+};
+
+void top_init(struct net_device *dev)
+{
+	dev->xfrmdev_ops = &top_xfrmdev_ops;
+}
+"""
+_PINS = "x->xso.real_dev = lower;"
+_ADDS = "err = lower->xfrmdev_ops->xdo_dev_state_add(x, extack);"
+
+
+@pytest.mark.parametrize(
+    ("add", "delete", "said"),
+    [
+        (_PINS + "\n\t" + _ADDS, "", ()),
+        (_ADDS + "\n\t" + _PINS, "", ("example_add", "xdo_dev_state_add")),
+        (
+            _PINS + "\n\t" + _ADDS,
+            "x->xso.real_dev = NULL;",
+            ("example_delete", "xdo_dev_state_delete"),
+        ),
+    ],
+)
+def test_a_promise_needs_an_owner_that_tells_each_callback_its_device(
+    add: str, delete: str, said: tuple[str, ...], tmp_path: Path
+) -> None:
+    source = source_of(_SIMPLE_TX).replace("(struct net_device *dev, struct xfrm", "(struct xfrm")
+    source = source.replace("netdev_priv(dev);\n\n\tx->", "netdev_priv(x->xso.real_dev);\n\n\tx->")
+    source = source.replace(
+        "netdev_priv(dev);\n\n\tex->last--", "netdev_priv(x->xso.real_dev);\n\n\tex->last--"
+    )
+    assert source.count("real_dev") == 2
+    tree = lay_example(source, tmp_path / "t")
+    header = tree / "include/linux/netdevice.h"
+    text = header.read_text("utf-8")
+    for slot in ("add", "delete", "free"):
+        text = text.replace(f"{slot})(struct net_device *dev, struct", f"{slot})(struct")
+    header.write_text(text, "utf-8")
+    (tree / "drivers/net/top").mkdir()
+    (tree / "drivers/net/top/top.c").write_text(_BOND % (add, delete), "utf-8")
+    (tree / "drivers/net/top/Makefile").write_text("obj-m += top.o\n", "utf-8")
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert ran.status == (1 if said else 0), ran.err
+    for word in said:
+        assert word in ran.err
+    assert ("where xso.real_dev is not set to it" in ran.err) == bool(said)
+
+
+def test_the_mail_says_what_the_tree_s_own_bond_hands_on(tmp_path: Path) -> None:
+    tree = lay("shared", tmp_path / "t")
+    for path, old, new in (
+        (
+            "bonding/bond_ipsec.c",
+            "	.xdo_dev_state_lower_handle	= bond_ipsec_lower_handle,\n",
+            "",
+        ),
+        (
+            "stoat/stoat_main.c",
+            "xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev);",
+            "xfrm_input_state(skb)->xso.offload_handle;",
+        ),
+    ):
+        file = tree / "drivers/net" / path
+        text = file.read_text("utf-8")
+        assert text.count(old) == 1
+        file.write_text(text.replace(old, new), "utf-8")
+    ran = run("convert", tree, "stoat", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert "LAG, lower B another device's handle 0 tested" in " ".join(ran.out.split())

@@ -144,24 +144,36 @@ def judged_drivers(store: Store) -> list[str]:
     return [row["group_name"] for row in rows]
 
 
-def judgements(store: Store, lines: Lines, driver: str | None = None) -> list[Judgement]:
+def judgements(
+    store: Store, lines: Lines, driver: str | None = None, whole: Store | None = None
+) -> list[Judgement]:
     """Return the judgement of every lower driver that gets a handle on its datapath, by name.
 
-    lines: for the steps of paths. driver: judge this one alone.
+    lines: for the steps of paths. driver: judge this one alone. whole: the facts of the whole tree
+    where those of its owners are not in the store.
     """
+    tree_facts = store if whole is None else whole
     names = [name for name in judged_drivers(store) if driver in (None, name)]
     # Where no owner was run, one may hand on to whom it wants, if the tree's states let any.
-    _, told = store.query("SELECT unasking FROM owner WHERE unasking IS NOT NULL")
+    _, told = tree_facts.query("SELECT unasking FROM owner WHERE unasking IS NOT NULL")
     hands_on = not told or any(row["unasking"] for row in told)
-    _, (tree,) = store.query(
+    _, (tree,) = tree_facts.query(
         "SELECT has_pinned OR contract = 'present' OR EXISTS "
         "(SELECT 1 FROM ops_table WHERE role = 'upper') AS owned FROM tree"
     )
     # The same of one that transmits through several, and a driver that does not promise to share.
-    _, told = store.query("SELECT unsharing FROM owner WHERE unsharing IS NOT NULL")
+    _, told = tree_facts.query("SELECT unsharing FROM owner WHERE unsharing IS NOT NULL")
     spreads = not told or any(row["unsharing"] for row in told)
     return [
-        _judgement(store, lines, name, hands_on and bool(tree["owned"]), spreads) for name in names
+        _judgement(
+            store,
+            lines,
+            name,
+            _topologies(tree_facts, bool(_removed(store, name, "surely"))),
+            hands_on and bool(tree["owned"]),
+            spreads,
+        )
+        for name in names
     ]
 
 
@@ -169,10 +181,10 @@ def _judgement(
     store: Store,
     lines: Lines,
     driver: str,
+    used: Sequence[Topology],
     hands_on: bool,
     spreads: bool,
 ) -> Judgement:
-    used = _topologies(store, driver)
     sites, opted_in = _sites(store, driver)
     _, sharing = store.query(
         f"SELECT test FROM ops_table WHERE group_name = {_quoted(driver)} AND shares"
@@ -330,11 +342,11 @@ def _doubts(path: Path) -> Iterator[Doubt]:
 
 def topologies_of(store: Store) -> Sequence[Topology]:
     """Return the same as the tree's own core and owner make them."""
-    return _topologies(store, "")
+    return _topologies(store, False)
 
 
-def _topologies(store: Store, driver: str) -> Sequence[Topology]:
-    """Return the topologies of a driver, which may take its handle out of a state by itself."""
+def _topologies(store: Store, removed: bool) -> Sequence[Topology]:
+    """Return the topologies of a driver. removed: it takes its handle out of a state by itself."""
     _, (tree, *_) = store.query("SELECT contract, shares, clears FROM tree")
     _, owners = store.query(
         """
@@ -344,8 +356,7 @@ def _topologies(store: Store, driver: str) -> Sequence[Topology]:
     )
     # A tree that has no resolver yet has no owner with the callback, either.
     answers = tree["contract"] != "present" or not owners or any(row["answers"] for row in owners)
-    clears = tree["clears"] or _removed(store, driver, "surely")
-    return topologies_as(bool(tree["shares"]), bool(clears), answers)
+    return topologies_as(bool(tree["shares"]), bool(tree["clears"]) or removed, answers)
 
 
 def _removed(store: Store, driver: str, how: str) -> list[Place]:
