@@ -630,6 +630,48 @@ REFUSED = (
 
 CONVERTED = (
     Case(
+        "the table's address is asked for",
+        "static const struct xfrmdev_ops example_xfrmdev_ops;\n\n"
+        "bool example_is_port(struct net_device *dev)\n{\n"
+        "\treturn dev->xfrmdev_ops == &example_xfrmdev_ops;\n}\n\n" + _SIMPLE_TX,
+        _SIMPLE_CONVERTED + _FLAG,
+    ),
+    Case(
+        "the exit gives the packet its mark back",
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n\tskb->mark = 7;\n"
+            "\tif (!x->xso.offload_handle) {\n\t\tskb->mark = mark;\n\t\treturn false;\n\t}\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n",
+            "\tu32 mark = skb->mark;\n",
+        ),
+        """\
++	unsigned long handle;
+-	if (!x->xso.offload_handle) {
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle) {
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "what no device takes goes the software's way",
+        "static bool example_ok(struct sk_buff *skb, struct xfrm_state *x)\n{\n"
+        "\tstruct example *ex = netdev_priv(skb->dev);\n\n"
+        "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
+        "\treturn x->xso.offload_handle <= ex->last;\n}\n\n" + _SIMPLE_TX,
+        """\
++	unsigned long handle;
+-	if (!x->xso.offload_handle)
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
+-	return x->xso.offload_handle <= ex->last;
++	return handle <= ex->last;
+"""
+        + _SIMPLE_CONVERTED
+        + _FLAG,
+    ),
+    Case(
         "a test is added, by the exit for no state",
         example_tx(
             '\tif (!x) {\n\t\tpr_err("no state\\n");\n\t\treturn false;\n\t}\n\n'
@@ -1163,6 +1205,10 @@ def source_of(datapath: str) -> str:
     delete = "example_gone" if "example_gone" in datapath else "example_delete"
     add = "example_other" if "example_other" in datapath else "example_add"
     tail = _TAIL.replace("= example_delete", f"= {delete}").replace("= example_add", f"= {add}")
+    if "example_ok" in datapath:
+        tail = tail.replace(
+            "= example_add,", "= example_add,\n\t.xdo_dev_offload_ok\t= example_ok,"
+        )
     return _HEAD + datapath + tail
 
 
