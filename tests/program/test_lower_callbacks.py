@@ -294,6 +294,36 @@ def test_what_may_sleep_for_all_that_is_seen(body: str, outside: str, reason: st
     assert any(reason in one for one in open_sleeps(body, outside)), open_sleeps(body, outside)
 
 
+# A branch of an #if ends the call, and the lines are indented by spaces.
+SPLIT = """
+static int foo_bind(struct priv *p, int op)
+{
+        switch (op) {
+        case 1:
+                return foo_register(p,
+#ifdef FOO_NEW
+                                    p, op);
+#else
+                                    p);
+#endif
+                if (op > 8) {
+                        msleep(1);
+                }
+                list_for_each_foo(p) {
+                        foo_elsewhere(p);
+                }
+        }
+        return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("body", ["if (p->next) p->next = 1;", "list_for_each_foo(p) p->next = 1;"])
+def test_no_statement_of_another_function_is_what_is_called(body: str) -> None:
+    assert not sleeps(body, SPLIT)
+    assert not [one for one in open_sleeps(body, SPLIT) if "elsewhere" in one]
+
+
 INLINES = """
 static inline u32 quiet_mark(u32 mark) { return mark & 1; }
 static inline void quiet_send(struct priv *p) { if (quiet_mark(p->next)) writel(1, p); }

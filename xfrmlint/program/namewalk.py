@@ -435,7 +435,7 @@ class NameWalk:
         """Yield what a text names, and what that is: it is called, or stands for what is."""
         words = {*_WORD.findall(text)}
         # A driver's own __free(NAME) calls what its DEFINE_FREE(NAME) says (see _classes_in()).
-        near = words & self._near(path).keys() - {b"__free"}
+        near = (words & self._near(path).keys()) - _NOT_CALLED - {b"__free"}
         yield from (("calls", one.decode()) for one in sorted(near))
         # Each is held against many patterns.
         for one in sorted({*_NAMES.findall(text)}.difference(_VARIABLE.findall(text))):
@@ -614,7 +614,7 @@ def _bodies(data: bytes, word: bytes, places: Iterable[int]) -> Iterator[int]:
         ):
             continue
         line = data.rfind(b"\n", 0, at) + 1
-        if data[line : line + 1] in (b"\t", b"#"):
+        if data.startswith((b"\t", b"    ", b"#"), line):
             # What stands in a block is called there, or declared.
             continue
         end = closing(data, behind)
