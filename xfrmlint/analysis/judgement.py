@@ -157,10 +157,7 @@ def judgements(
     # Where no owner was run, one may hand on to whom it wants, if the tree's states let any.
     _, told = tree_facts.query("SELECT unasking FROM owner WHERE unasking IS NOT NULL")
     hands_on = not told or any(row["unasking"] for row in told)
-    _, (tree,) = tree_facts.query(
-        "SELECT has_pinned OR contract = 'present' OR EXISTS "
-        "(SELECT 1 FROM ops_table WHERE role = 'upper') AS owned FROM tree"
-    )
+    _, (tree,) = tree_facts.query("SELECT handed FROM handing")
     # The same of one that transmits through several, and a driver that does not promise to share.
     _, told = tree_facts.query("SELECT unsharing FROM owner WHERE unsharing IS NOT NULL")
     spreads = not told or any(row["unsharing"] for row in told)
@@ -170,7 +167,7 @@ def judgements(
             lines,
             name,
             _topologies(tree_facts, bool(_removed(store, name, "surely"))),
-            hands_on and bool(tree["owned"]),
+            hands_on and bool(tree["handed"]),
             spreads,
         )
         for name in names

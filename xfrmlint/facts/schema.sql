@@ -185,6 +185,11 @@ CREATE TABLE unknown (
 -- Accesses by lower drivers: what the lower-driver rules look at.
 CREATE VIEW lower_site AS SELECT * FROM site WHERE role = 'lower' AND access <> 'resolve';
 
+-- Whether a state can be handed on in the tree at all: before xso had a member for that (5.9) only by an upper.
+CREATE VIEW handing AS
+  SELECT has_pinned OR contract = 'present' OR EXISTS
+    (SELECT 1 FROM ops_table WHERE role = 'upper') AS handed FROM tree;
+
 -- Reads of the shared handle on a lower driver's datapath.
 CREATE VIEW datapath_read AS
   SELECT * FROM lower_site
