@@ -151,6 +151,9 @@ def unplaced(reader: Reader, contract: Contract) -> Iterator[Member]:
             yield _member(reader, name, kind)
 
 
+_LFS = b"version https://git-lfs"
+
+
 def refuse_stubs(reader: Reader) -> None:
     """Raise InputError where a header lacks a struct that all is judged by.
 
@@ -162,6 +165,8 @@ def refuse_stubs(reader: Reader) -> None:
         # Before the first commit there is no header.
         there = reader.corpus.tree.is_file(header)
         if there and reader.corpus.find("struct", struct.split()[-1], header) is None:
+            if reader.corpus.data(header).startswith(_LFS):
+                raise InputError(f"{header} is a Git LFS pointer: git lfs pull")
             raise InputError(
                 f"{header}: neither it nor what it includes declares {struct}, as a kernel's does; "
                 "unpack the kernel that the code is built for, and lay the code into it"
