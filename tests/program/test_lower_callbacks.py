@@ -363,6 +363,34 @@ def test_what_a_header_does_is_seen(call: str, is_seen: bool) -> None:
     )
 
 
+OUTWARD = """
+#define GIVE_OFF(x) ((x) & 7)
+#define give_cmd(p, ...) ({ foo_cmd(p, GIVE_OFF(1)); })
+#define give_twice(p) do { give_cmd(p); give_cmd(p, 2); } while (0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("does", "found"),
+    [
+        ("p->next = how;", []),
+        ("msleep(how);", ["msleep()"]),
+        ("msleep(how); mutex_lock(&p->lock); foo_more(p);", ["msleep()"]),
+        ("foo_more(p);", ["mutex_lock()"]),
+    ],
+)
+@pytest.mark.parametrize("call", ["give_cmd(p)", "give_twice(p)"])
+def test_what_a_macro_of_a_header_leads_to_is_told_once(
+    call: str, does: str, found: list[str]
+) -> None:
+    more = {"include/linux/give.h": OUTWARD}
+    own = "static void foo_more(struct priv *p) { mutex_lock(&p->lock); }\n"
+    own += f"static void foo_cmd(struct priv *p, int how) {{ {does} }}\n"
+    text = "#include <linux/give.h>\n" + own + DELETE.replace("BODY", f"{call};")
+    assert rows("SELECT what FROM sleep", text, more) == found
+    assert rows("SELECT reason FROM unknown WHERE path LIKE '%.c'", text, more) == []
+
+
 @pytest.mark.parametrize(
     "body",
     [

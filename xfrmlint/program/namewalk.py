@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.cleanups import OF_A_CLASS, Class, classes_for
+from xfrmlint.c.expansion import Macro
 from xfrmlint.c.header import declared_function
 from xfrmlint.c.index import words
 from xfrmlint.c.macros import named
@@ -137,6 +138,11 @@ class NameWalk:
         self._drivers: dict[str, Mapping[bytes, Sequence[str]]] = {}
         self._bodies: dict[_Where, Body] = {}
         self._below: dict[tuple[str, str], Below] = {}
+        self._through: dict[tuple[str, str], list[str]] = {}
+        # The macros of headers that call functions of the driver's, with what they use; and which
+        # of them calls one.
+        self.macros: dict[str, dict[str, list[Macro]]] = {}
+        self.reached_by: dict[str, str] = {}
         self._asked_of: dict[bytes, str] = {}
         # What functions call besides a way, by its words; what each of these asks.
         self._calls: dict[tuple[_Where, frozenset[str]], dict[bytes, str]] = {}
@@ -176,11 +182,15 @@ class NameWalk:
             freeing |= body.freeing
             for one in (*body.sleeping, *body.freeing):
                 callers.setdefault(one, set()).add(body.name)
+            further = [(one, "", body.path) for one in sorted(body.calls)]
             for one in body.unknown:
                 unseen.setdefault(f"{one}()", Unseen(f"{one}()", one, body.path))
+                inner = self._through_macro(one, body.path)
+                if inner:
+                    callers.setdefault(one, set()).add(body.name)
+                further += [(called, one, body.path) for called in inner]
             if body.indirect:
                 open_(f"a function pointer of {body.name}()")
-            further = [(one, "", body.path) for one in sorted(body.calls)]
             for member in sorted(body.pointers):
                 callers.setdefault(member, set()).add(body.name)
                 targets = self._targets(member, body.path)
@@ -202,6 +212,18 @@ class NameWalk:
             tuple(unseen.values()),
             frozenset(releases),
         )
+
+    def _through_macro(self, name: str, path: str) -> list[str]:
+        """Return the driver's own functions that a header's macro calls."""
+        if (name, path) not in self._through:
+            under = self._reader.types.macros_under(name, path)
+            bodies = [one.body for macros in under.values() for one in macros]
+            called = {m.group(2).decode() for body in bodies for m in _CALL.finditer(body)}
+            found = sorted(one for one in called - under.keys() if self._own(one, path))
+            self._through[name, path] = found
+            for one in found:
+                self.macros[name], self.reached_by[one] = under, name
+        return self._through[name, path]
 
     def unseen(self, below: Below) -> list[str]:
         """Return what nobody sees into below a function, in words.
@@ -495,6 +517,9 @@ class NameWalk:
                 return False
             called = match.group(2).decode()
             said = _sleeps(called, _given(text, match.start(3)))
+            if self._own(called, path):
+                # It is followed.
+                continue
             if said or (said is None and not self._is_quiet(called, path, depth + 1)):
                 return False
         return True
