@@ -138,7 +138,7 @@ class NameWalk:
         self._drivers: dict[str, Mapping[bytes, Sequence[str]]] = {}
         self._bodies: dict[_Where, Body] = {}
         self._below: dict[tuple[str, str], Below] = {}
-        self._through: dict[tuple[str, str], list[str]] = {}
+        self._through: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
         # The macros of headers that call functions of the driver's, with what they use; and which
         # of them calls one.
         self.macros: dict[str, dict[str, list[Macro]]] = {}
@@ -185,10 +185,8 @@ class NameWalk:
             further = [(one, "", body.path) for one in sorted(body.calls)]
             for one in body.unknown:
                 unseen.setdefault(f"{one}()", Unseen(f"{one}()", one, body.path))
-                inner = self._through_macro(one, body.path)
-                if inner:
-                    callers.setdefault(one, set()).add(body.name)
-                further += [(called, one, body.path) for called in inner]
+                callers.setdefault(one, set()).add(body.name)
+                further += self._through_macro(one, body.path)
             if body.indirect:
                 open_(f"a function pointer of {body.name}()")
             for member in sorted(body.pointers):
@@ -213,14 +211,14 @@ class NameWalk:
             frozenset(releases),
         )
 
-    def _through_macro(self, name: str, path: str) -> list[str]:
-        """Return the driver's own functions that a header's macro calls."""
+    def _through_macro(self, name: str, path: str) -> list[tuple[str, str, str]]:
+        """Return the driver's own functions that a header's macro calls, with that and the file."""
         if (name, path) not in self._through:
             under = self._reader.types.macros_under(name, path)
             bodies = [one.body for macros in under.values() for one in macros]
             called = {m.group(2).decode() for body in bodies for m in _CALL.finditer(body)}
             found = sorted(one for one in called - under.keys() if self._own(one, path))
-            self._through[name, path] = found
+            self._through[name, path] = [(one, name, path) for one in found]
             for one in found:
                 self.macros[name], self.reached_by[one] = under, name
         return self._through[name, path]
