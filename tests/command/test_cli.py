@@ -338,6 +338,11 @@ def test_a_half_unpacked_tree(path: str, tmp_path: Path) -> None:
         ("include/net/xfrm.h", "#include <net/xfrm_real.h>\n", ""),
         ("include/net/xfrm.h", "", "struct xfrm_state"),
         ("include/linux/netdevice.h", "", "struct xfrmdev_ops"),
+        (
+            "include/net/xfrm.h",
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "struct xfrm_state",
+        ),
     ],
 )
 def test_headers_that_are_of_no_kernel(path: str, text: str, lacking: str, tmp_path: Path) -> None:
@@ -348,6 +353,8 @@ def test_headers_that_are_of_no_kernel(path: str, text: str, lacking: str, tmp_p
         assert "has no obvious xfrm offload problems" in run("check", cwd=tree).out
         return
     told = f"{path}: neither it nor what it includes declares {lacking}, as a kernel's does; "
+    if text.startswith("version"):
+        told = f"{path} is a Git LFS pointer: git lfs pull"
     for command in ("check", "drivers", "judge"):
         assert told in failed(command, cwd=tree)
 

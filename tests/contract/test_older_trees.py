@@ -74,6 +74,33 @@ void own_attach(struct net_device *dev)
 """
 
 
+READS = """\
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+static int own_add(struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	x->xso.offload_handle = 3;
+	return 0;
+}
+
+static void own_delete(struct xfrm_state *x)
+{
+	printk("%lu", x->xso.offload_handle);
+}
+
+static const struct xfrmdev_ops own_ops = {
+	.xdo_dev_state_add = own_add,
+	.xdo_dev_state_delete = own_delete,
+};
+
+void own_attach(struct net_device *dev)
+{
+	dev->xfrmdev_ops = &own_ops;
+}
+"""
+
+
 def laid(base: str, root: Path, text: str, *changes: tuple[str, str]) -> Path:
     """Lay a tree with a driver `example`, and change pieces of its headers and sources."""
     lay(base, root)
@@ -97,6 +124,23 @@ def test_a_lower_driver_that_calls_its_own_ops_is_no_upper(name: str, tmp_path: 
     ran = run("check", "--strict", "--terse", "--show-types", tree, cwd=tmp_path)
     found = [line.split(": ")[:2] for line in ran.out.splitlines()[:-1]]
     assert found == [[f"linux/{EXAMPLE}:20", "CHECK:CONTROL_OFFLOAD_HANDLE"]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "risk"),
+    [
+        (
+            [("\tstruct net_device\t*real_dev;\n", "")],
+            "it is the device's own as long as no device",
+        ),
+        ([], "the owner may have stored another device's handle"),
+    ],
+)
+def test_whose_the_field_is_depends_on_whether_states_are_handed_on(
+    changes: list[tuple[str, str]], risk: str, tmp_path: Path
+) -> None:
+    tree = laid("v6.12", tmp_path / "linux", READS, *changes)
+    assert f"in a control path; {risk}" in run("check", "--strict", tree, cwd=tmp_path).out
 
 
 @pytest.mark.parametrize("name", [NEW, OLD, THIRD])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.laid import EXAMPLE, lay_example, lay_fixture
+from tests.laid import EXAMPLE, lay, lay_example, lay_fixture
 from tests.ran import run
 
 pytestmark = pytest.mark.slow
@@ -630,6 +630,48 @@ REFUSED = (
 
 CONVERTED = (
     Case(
+        "the table's address is asked for",
+        "static const struct xfrmdev_ops example_xfrmdev_ops;\n\n"
+        "bool example_is_port(struct net_device *dev)\n{\n"
+        "\treturn dev->xfrmdev_ops == &example_xfrmdev_ops;\n}\n\n" + _SIMPLE_TX,
+        _SIMPLE_CONVERTED + _FLAG,
+    ),
+    Case(
+        "the exit gives the packet its mark back",
+        example_tx(
+            "\tif (!x)\n\t\treturn false;\n\tskb->mark = 7;\n"
+            "\tif (!x->xso.offload_handle) {\n\t\tskb->mark = mark;\n\t\treturn false;\n\t}\n"
+            "\twritel(x->xso.offload_handle, ex->hw);\n\treturn true;\n",
+            "\tu32 mark = skb->mark;\n",
+        ),
+        """\
++	unsigned long handle;
+-	if (!x->xso.offload_handle) {
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle) {
+-	writel(x->xso.offload_handle, ex->hw);
++	writel(handle, ex->hw);
+"""
+        + _FLAG,
+    ),
+    Case(
+        "what no device takes goes the software's way",
+        "static bool example_ok(struct sk_buff *skb, struct xfrm_state *x)\n{\n"
+        "\tstruct example *ex = netdev_priv(skb->dev);\n\n"
+        "\tif (!x->xso.offload_handle)\n\t\treturn false;\n"
+        "\treturn x->xso.offload_handle <= ex->last;\n}\n\n" + _SIMPLE_TX,
+        """\
++	unsigned long handle;
+-	if (!x->xso.offload_handle)
++	handle = xfrm_dev_state_lower_handle(x, ex->netdev);
++	if (!handle)
+-	return x->xso.offload_handle <= ex->last;
++	return handle <= ex->last;
+"""
+        + _SIMPLE_CONVERTED
+        + _FLAG,
+    ),
+    Case(
         "a test is added, by the exit for no state",
         example_tx(
             '\tif (!x) {\n\t\tpr_err("no state\\n");\n\t\treturn false;\n\t}\n\n'
@@ -1163,6 +1205,10 @@ def source_of(datapath: str) -> str:
     delete = "example_gone" if "example_gone" in datapath else "example_delete"
     add = "example_other" if "example_other" in datapath else "example_add"
     tail = _TAIL.replace("= example_delete", f"= {delete}").replace("= example_add", f"= {add}")
+    if "example_ok" in datapath:
+        tail = tail.replace(
+            "= example_add,", "= example_add,\n\t.xdo_dev_offload_ok\t= example_ok,"
+        )
     return _HEAD + datapath + tail
 
 
@@ -1687,3 +1733,101 @@ def test_what_was_said_before_and_is_about_something_else_is_no_reason(tmp_path:
     ran = run("convert", tree, "example", cwd=tmp_path)
     assert (ran.status, ran.err) == (0, "")
     assert changed_in(ran.out) == CONVERTED[0].said
+
+
+_BOND = """\
+#include <linux/netdevice.h>
+#include <net/xfrm.h>
+
+struct top {
+	struct net_device *active;
+};
+
+static int top_add(struct xfrm_state *x, struct netlink_ext_ack *extack)
+{
+	struct top *top = netdev_priv(x->xso.dev);
+	struct net_device *lower = top->active;
+	int err;
+
+	%s
+	return err;
+}
+
+static void top_delete(struct xfrm_state *x)
+{
+	%s
+	x->xso.real_dev->xfrmdev_ops->xdo_dev_state_delete(x);
+}
+
+static const struct xfrmdev_ops top_xfrmdev_ops = {
+	.xdo_dev_state_add	= top_add,
+	.xdo_dev_state_delete	= top_delete,
+};
+
+void top_init(struct net_device *dev)
+{
+	dev->xfrmdev_ops = &top_xfrmdev_ops;
+}
+"""
+_PINS = "x->xso.real_dev = lower;"
+_ADDS = "err = lower->xfrmdev_ops->xdo_dev_state_add(x, extack);"
+
+
+@pytest.mark.parametrize(
+    ("add", "delete", "said"),
+    [
+        (_PINS + "\n\t" + _ADDS, "", ()),
+        (_ADDS + "\n\t" + _PINS, "", ("example_add", "xdo_dev_state_add")),
+        (
+            _PINS + "\n\t" + _ADDS,
+            "x->xso.real_dev = NULL;",
+            ("example_delete", "xdo_dev_state_delete"),
+        ),
+    ],
+)
+def test_a_promise_needs_an_owner_that_tells_each_callback_its_device(
+    add: str, delete: str, said: tuple[str, ...], tmp_path: Path
+) -> None:
+    source = source_of(_SIMPLE_TX).replace("(struct net_device *dev, struct xfrm", "(struct xfrm")
+    source = source.replace("netdev_priv(dev);\n\n\tx->", "netdev_priv(x->xso.real_dev);\n\n\tx->")
+    source = source.replace(
+        "netdev_priv(dev);\n\n\tex->last--", "netdev_priv(x->xso.real_dev);\n\n\tex->last--"
+    )
+    assert source.count("real_dev") == 2
+    tree = lay_example(source, tmp_path / "t")
+    header = tree / "include/linux/netdevice.h"
+    text = header.read_text("utf-8")
+    for slot in ("add", "delete", "free"):
+        text = text.replace(f"{slot})(struct net_device *dev, struct", f"{slot})(struct")
+    header.write_text(text, "utf-8")
+    (tree / "drivers/net/top").mkdir()
+    (tree / "drivers/net/top/top.c").write_text(_BOND % (add, delete), "utf-8")
+    (tree / "drivers/net/top/Makefile").write_text("obj-m += top.o\n", "utf-8")
+    ran = run("convert", tree, "example", cwd=tmp_path)
+    assert ran.status == (1 if said else 0), ran.err
+    for word in said:
+        assert word in ran.err
+    assert ("where xso.real_dev is not set to it" in ran.err) == bool(said)
+
+
+def test_the_mail_says_what_the_tree_s_own_bond_hands_on(tmp_path: Path) -> None:
+    tree = lay("shared", tmp_path / "t")
+    for path, old, new in (
+        (
+            "bonding/bond_ipsec.c",
+            "	.xdo_dev_state_lower_handle	= bond_ipsec_lower_handle,\n",
+            "",
+        ),
+        (
+            "stoat/stoat_main.c",
+            "xfrm_dev_state_lower_handle(xfrm_input_state(skb), dev);",
+            "xfrm_input_state(skb)->xso.offload_handle;",
+        ),
+    ):
+        file = tree / "drivers/net" / path
+        text = file.read_text("utf-8")
+        assert text.count(old) == 1
+        file.write_text(text.replace(old, new), "utf-8")
+    ran = run("convert", tree, "stoat", cwd=tmp_path)
+    assert (ran.status, ran.err) == (0, "")
+    assert "LAG, lower B another device's handle 0 tested" in " ".join(ran.out.split())

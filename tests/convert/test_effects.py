@@ -613,6 +613,7 @@ def test_a_table_on_another_s_device(datapath: str, said: str, tmp_path: Path) -
         ("kunmap_local", "gives back"),
         ("xfrm_state_hold", "holds"),
         ("xfrm_state_put", "puts"),
+        ("xfrm_input_state_lookup", "holds"),
         ("skb_frag_dma_map", "maps"),
         ("skb_frag_ref", "holds"),
         ("skb_frag_size", "nothing"),

@@ -2348,6 +2348,22 @@ def test_a_receive_loop_is_cut_to_what_can_reach_a_use() -> None:
     assert users(found) == {"tx", "poll"}
 
 
+@pytest.mark.parametrize(
+    ("most", "reason"),
+    [
+        (60000, None),
+        (1, "no path that was followed leads here, and others were cut off before their end"),
+    ],
+)
+def test_a_place_that_nothing_leads_to_is_told_with_what_was_cut_off(
+    most: int, reason: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xfrmlint.flow.paths.MOST_IN_ALL", most)
+    found = traced(driver(f"{H}if (!h) {DROP}\ngive(h);"))
+    told = [doubt.reason for doubt in found.doubts if "leads here" in doubt.reason]
+    assert told == ([] if reason is None else [reason])
+
+
 def test_one_long_function_does_not_silence_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xfrmlint.flow.paths.MOST_IN_ALL", 1000)
     # Each time it is asked whether the same holds as before.

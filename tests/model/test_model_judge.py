@@ -509,15 +509,19 @@ def test_converted_drivers_are_served_wherever_the_owner_is_honest(topology: Top
 
 @pytest.mark.parametrize("shares", [False, True])
 @pytest.mark.parametrize("clears", [False, True])
-def test_topologies_of_a_tree_keep_their_names_and_order(shares: bool, clears: bool) -> None:
-    made = topologies_as(shares, clears)
+@pytest.mark.parametrize("answers", [False, True])
+def test_topologies_of_a_tree_keep_their_names_and_order(
+    shares: bool, clears: bool, answers: bool
+) -> None:
+    made = topologies_as(shares, clears, answers)
     assert [one.name for one in made] == [one.name for one in TOPOLOGIES]
     for one, plain in zip(made, TOPOLOGIES, strict=True):
         assert one.device == plain.device
-        assert one.shared == (shares and plain.lag)
+        assert one.shared == (shares and answers and plain.lag)
+        assert (one.state.callback is None) == (not plain.lag or not answers)
         freed = clears and not plain.held
         assert one.state.handle == (0 if freed else one.state.handle)
-        if not one.shared and not freed:
+        if not one.shared and not freed and (answers or not plain.lag):
             assert one == plain
 
 

@@ -294,6 +294,36 @@ def test_what_may_sleep_for_all_that_is_seen(body: str, outside: str, reason: st
     assert any(reason in one for one in open_sleeps(body, outside)), open_sleeps(body, outside)
 
 
+# A branch of an #if ends the call, and the lines are indented by spaces.
+SPLIT = """
+static int foo_bind(struct priv *p, int op)
+{
+        switch (op) {
+        case 1:
+                return foo_register(p,
+#ifdef FOO_NEW
+                                    p, op);
+#else
+                                    p);
+#endif
+                if (op > 8) {
+                        msleep(1);
+                }
+                list_for_each_foo(p) {
+                        foo_elsewhere(p);
+                }
+        }
+        return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("body", ["if (p->next) p->next = 1;", "list_for_each_foo(p) p->next = 1;"])
+def test_no_statement_of_another_function_is_what_is_called(body: str) -> None:
+    assert not sleeps(body, SPLIT)
+    assert not [one for one in open_sleeps(body, SPLIT) if "elsewhere" in one]
+
+
 INLINES = """
 static inline u32 quiet_mark(u32 mark) { return mark & 1; }
 static inline void quiet_send(struct priv *p) { if (quiet_mark(p->next)) writel(1, p); }
@@ -331,6 +361,34 @@ def test_what_a_header_does_is_seen(call: str, is_seen: bool) -> None:
     assert told == (
         [] if is_seen else [f"foo_del() must not sleep, and what {name}() does is not seen"]
     )
+
+
+OUTWARD = """
+#define GIVE_OFF(x) ((x) & 7)
+#define give_cmd(p, ...) ({ foo_cmd(p, GIVE_OFF(1)); })
+#define give_twice(p) do { give_cmd(p); give_cmd(p, 2); } while (0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("does", "found"),
+    [
+        ("p->next = how;", []),
+        ("msleep(how);", ["msleep()"]),
+        ("msleep(how); mutex_lock(&p->lock); foo_more(p);", ["msleep()"]),
+        ("foo_more(p);", ["mutex_lock()"]),
+    ],
+)
+@pytest.mark.parametrize("call", ["give_cmd(p)", "give_twice(p)"])
+def test_what_a_macro_of_a_header_leads_to_is_told_once(
+    call: str, does: str, found: list[str]
+) -> None:
+    more = {"include/linux/give.h": OUTWARD}
+    own = "static void foo_more(struct priv *p) { mutex_lock(&p->lock); }\n"
+    own += f"static void foo_cmd(struct priv *p, int how) {{ {does} }}\n"
+    text = "#include <linux/give.h>\n" + own + DELETE.replace("BODY", f"{call};")
+    assert rows("SELECT what FROM sleep", text, more) == found
+    assert rows("SELECT reason FROM unknown WHERE path LIKE '%.c'", text, more) == []
 
 
 @pytest.mark.parametrize(
@@ -1291,6 +1349,8 @@ static int foo_sa(struct priv *p, struct sk_buff *skb)
 WANTED_LATE = "xo = xfrm_offload(skb); if (!xo) return 0;"
 TOO_LATE = "if (!h) return -2; xo = xfrm_offload(skb); if (xo && xo->flags) p->next = 1;"
 HAS = "static bool foo_has(struct sk_buff *skb) { return skb_sec_path(skb) != 0; }\n"
+SP = "struct sec_path *sp = skb_sec_path(skb); "
+MEANT = "static bool foo_meant(const struct sec_path *sp) { return sp->len == sp->olen; }\n"
 WANTS = "static bool foo_wants(struct sk_buff *skb) { return xfrm_offload(skb) != 0; }\n"
 
 
@@ -1312,6 +1372,9 @@ WANTS = "static bool foo_wants(struct sk_buff *skb) { return xfrm_offload(skb) !
         ("skb->sp = 0; " + GET, ""),
         # Another struct's member of that name.
         ("if (!p->sp) return 0; " + GET, ""),
+        # As xfrm_offload() itself asks.
+        (SP + "if (!sp || !sp->olen || sp->len != sp->olen) return 0; " + GET, ""),
+        ("if (skb_sec_path(skb) && foo_meant(skb_sec_path(skb))) { " + GET + "}", MEANT),
         # Before anything is made of it.
         ("if (!skb_sec_path(skb)) return 0; " + GET + "if (!xfrm_offload(skb)) return 0;", ""),
         ("if (skb_sec_path(skb) && foo_sa(p, skb)) kfree(skb);", SA_OF % WANTED_LATE),
@@ -1344,6 +1407,8 @@ def test_packets_that_are_asked_too_late(body: str, outside: str) -> None:
         "struct sec_path *sp = skb->sp; if (!sp) return 0; " + GET,
         "struct xfrm_offload *xo = xfrm_offload(skb); "
         "if (!skb_sec_path(skb)) return 0; p->next = xo->flags; " + GET,
+        SP + "if (!sp || sp->len != 1) return 0; " + GET,
+        SP + "if (!sp) return 0; sp->olen++; p->next = sp->ovec[sp->olen - 1].flags; " + GET,
     ],
 )
 def test_packets_of_which_only_the_secpath_is_asked(body: str) -> None:

@@ -218,6 +218,45 @@ def test_a_core_that_clears_the_field_leaves_0_and_nothing_stale(tmp_path: Path)
     assert cells(stoat(tree), "state freed ")[1] == "stale"
 
 
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        ("x->xso.offload_handle = 0;", "0 tested"),
+        ("if (!sa) return; WRITE_ONCE(x->xso.offload_handle, 0);", "0 tested"),
+        ("if (sa > 7) x->xso.offload_handle = 0;", "unknown"),
+        ("stoat_forget(x);", "unknown"),
+        ("x->xso.flags = 0;", "stale"),
+    ],
+)
+def test_a_driver_whose_free_clears_the_field_finds_0_in_it(
+    statements: str, told: str, tmp_path: Path
+) -> None:
+    tree = lay("shared", tmp_path / "linux")
+    path = tree / "net/xfrm/xfrm_state.c"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("	WRITE_ONCE(x->xso.offload_handle, 0);\n", ""), "utf-8")
+    forgets = "static void stoat_forget(struct xfrm_state *x) { x->xso.offload_handle = 0; }\n\n"
+    used = "	port->chip->used[sa] = 0;\n"
+    free = "static void stoat_xdo_free("
+    changes = (("stoat_ipsec.c", used, used + statements), ("stoat_ipsec.c", free, forgets + free))
+    out = stoat(tree, READ, *changes)
+    assert cells(out, "state freed ")[1] == told
+    assert ("taken out of each state that is freed" in out) == (told == "unknown")
+
+
+def test_a_bond_without_the_callback_has_one_lowers_handle(tmp_path: Path) -> None:
+    tree = lay("shared", tmp_path / "linux")
+    path = tree / "drivers/net/bonding/bond_ipsec.c"
+    text = path.read_text("utf-8")
+    filled = "	.xdo_dev_state_lower_handle	= bond_ipsec_lower_handle,\n"
+    path.write_text(text.replace(filled, ""), "utf-8")
+    out = stoat(tree)
+    for row, told in (("A", "right"), ("B", "0 tested"), ("not in the map", "0 tested")):
+        assert cells(out, f"LAG, lower {row} ")[1] == told
+    assert cells(out, "two NICs of one driver ")[1] == "right"
+    assert cells(stoat(tree, READ), "LAG, lower B ")[1] == FOREIGN
+
+
 def test_what_the_trees_owner_never_hands_on_is_said(tmp_path: Path) -> None:
     out = stoat(lay("shared", tmp_path / "linux"), READ, UNASKING)
     for row in ("active-backup, active lower", "LAG, lower A", "VLAN above a bond"):

@@ -20,6 +20,8 @@ _GETS = (Kind.READ, Kind.RESOLVE)
 _NOTHING = {Outcome.NOT_REACHED, Outcome.NOT_HANDED}
 _UNSEEN = {Outcome.NOT_REACHED: Outcome.UNKNOWN}
 
+_MAY_REMAIN = "whether the handle is taken out of each state that is freed is not known"
+
 # Returns the text of a line of a file.
 Lines = Callable[[str, int], str]
 
@@ -92,6 +94,21 @@ class _Site(NamedTuple):
     note: str
 
 
+class _Limits(NamedTuple):
+    """What decides besides of what a path comes to.
+
+    never: the topologies that can't come about, for the owner hands no state on there. borrowed:
+    those in which a handle is right if both ports are of one chip, which is not known. removed: a
+    free may take the handle out of the state. own: the places that packets reach of states alone
+    that the device itself owns.
+    """
+
+    never: frozenset[str]
+    borrowed: frozenset[str]
+    removed: bool
+    own: frozenset[tuple[str, int, int]] = frozenset()
+
+
 def left_open(store: Store) -> list[Doubt]:
     """Return what is open of no known driver's code: it may hide one of which nothing is told."""
     return doubts_of(store, "")
@@ -127,25 +144,32 @@ def judged_drivers(store: Store) -> list[str]:
     return [row["group_name"] for row in rows]
 
 
-def judgements(store: Store, lines: Lines, driver: str | None = None) -> list[Judgement]:
+def judgements(
+    store: Store, lines: Lines, driver: str | None = None, whole: Store | None = None
+) -> list[Judgement]:
     """Return the judgement of every lower driver that gets a handle on its datapath, by name.
 
-    lines: for the steps of paths. driver: judge this one alone.
+    lines: for the steps of paths. driver: judge this one alone. whole: the facts of the whole tree
+    where those of its owners are not in the store.
     """
+    tree_facts = store if whole is None else whole
     names = [name for name in judged_drivers(store) if driver in (None, name)]
-    used = topologies_of(store)
     # Where no owner was run, one may hand on to whom it wants, if the tree's states let any.
-    _, told = store.query("SELECT unasking FROM owner WHERE unasking IS NOT NULL")
+    _, told = tree_facts.query("SELECT unasking FROM owner WHERE unasking IS NOT NULL")
     hands_on = not told or any(row["unasking"] for row in told)
-    _, (tree,) = store.query(
-        "SELECT has_pinned OR contract = 'present' OR EXISTS "
-        "(SELECT 1 FROM ops_table WHERE role = 'upper') AS owned FROM tree"
-    )
+    _, (tree,) = tree_facts.query("SELECT handed FROM handing")
     # The same of one that transmits through several, and a driver that does not promise to share.
-    _, told = store.query("SELECT unsharing FROM owner WHERE unsharing IS NOT NULL")
+    _, told = tree_facts.query("SELECT unsharing FROM owner WHERE unsharing IS NOT NULL")
     spreads = not told or any(row["unsharing"] for row in told)
     return [
-        _judgement(store, lines, name, used, hands_on and bool(tree["owned"]), spreads)
+        _judgement(
+            store,
+            lines,
+            name,
+            _topologies(tree_facts, bool(_removed(store, name, "surely"))),
+            hands_on and bool(tree["handed"]),
+            spreads,
+        )
         for name in names
     ]
 
@@ -179,7 +203,8 @@ def _judgement(
         for one in used
         if one.shared and one.device != one.state.pinned and SharingTest.BLIND in tests
     )
-    paths = _paths(store, driver, used, never, borrowed)
+    removed = _removed(store, driver, "maybe")
+    paths = _paths(store, driver, used, _Limits(never, borrowed, bool(removed)))
     known = {(site.place.path, site.place.line) for site in sites}
     sites += _kept(paths, known, driver)
     doubts = dict.fromkeys(doubts_of(store, driver))
@@ -189,6 +214,9 @@ def _judgement(
         worst(handle.outcomes[i] for handle in handles) for i in range(len(TOPOLOGIES))
     )
     doubts.update((doubt, None) for path in paths for doubt in _doubts(path.events))
+    freed = [one for one, of in zip(outcomes, used, strict=True) if not of.held]
+    if Outcome.UNKNOWN in freed:
+        doubts.update((Doubt(place, "", _MAY_REMAIN), None) for place in removed)
     return Judgement(driver, opted_in, handles, outcomes, len(paths), tuple(doubts))
 
 
@@ -240,13 +268,13 @@ def _paths(
     store: Store,
     driver: str,
     used: Sequence[Topology],
-    never: frozenset[str],
-    borrowed: frozenset[str],
+    limits: _Limits,
 ) -> list[_Followed]:
     _, rows = store.query(
         f"SELECT path, line, column FROM site WHERE group_name = {_quoted(driver)} AND own_states"
     )
     own = frozenset((row["path"], row["line"], row["column"]) for row in rows)
+    limits = limits._replace(own=own)
     _, rows = store.query(
         f"""
         SELECT e.*, p.entry, p.function AS entered FROM path p JOIN event e ON e.path_id = p.id
@@ -273,7 +301,7 @@ def _paths(
             )
         )
     return [
-        _Followed(*heads[number], tuple(path), _outcomes(tuple(path), used, never, borrowed, own))
+        _Followed(*heads[number], tuple(path), _outcomes(tuple(path), used, limits))
         for number, path in events.items()
     ]
 
@@ -311,8 +339,29 @@ def _doubts(path: Path) -> Iterator[Doubt]:
 
 def topologies_of(store: Store) -> Sequence[Topology]:
     """Return the same as the tree's own core and owner make them."""
-    _, (tree, *_) = store.query("SELECT shares, clears FROM tree")
-    return topologies_as(bool(tree["shares"]), bool(tree["clears"]))
+    return _topologies(store, False)
+
+
+def _topologies(store: Store, removed: bool) -> Sequence[Topology]:
+    """Return the topologies of a driver. removed: it takes its handle out of a state by itself."""
+    _, (tree, *_) = store.query("SELECT contract, shares, clears FROM tree")
+    _, owners = store.query(
+        """
+        SELECT EXISTS (SELECT 1 FROM callback WHERE ops_table = id AND role = 'resolve') AS answers
+        FROM ops_table WHERE role = 'upper' AND on_netdev
+        """
+    )
+    # A tree that has no resolver yet has no owner with the callback, either.
+    answers = tree["contract"] != "present" or not owners or any(row["answers"] for row in owners)
+    return topologies_as(bool(tree["shares"]), bool(tree["clears"]) or removed, answers)
+
+
+def _removed(store: Store, driver: str, how: str) -> list[Place]:
+    """Return where a driver's delete or free takes the handle out of the state."""
+    _, rows = store.query(
+        f"SELECT * FROM site WHERE group_name = {_quoted(driver)} AND removed = {_quoted(how)}"
+    )
+    return [Place(row["path"], row["line"], row["column"]) for row in rows]
 
 
 def topologies() -> Sequence[Topology]:
@@ -448,28 +497,23 @@ def _runs(store: Store) -> Iterator[Owner]:
 def _outcomes(
     events: Path,
     used: Sequence[Topology],
-    never: frozenset[str],
-    borrowed: frozenset[str],
-    own: frozenset[tuple[str, int, int]],
+    limits: _Limits,
 ) -> dict[int, list[Outcome]]:
-    """Return what each handle on a path (by where it is got) comes to in each topology.
-
-    never: the topologies that can't come about, for the owner hands no state on there. borrowed:
-    those in which a handle is right if both ports are of one chip, which is not known. own: the
-    places that packets reach of states alone that the device itself owns.
-    """
+    """Return what each handle on a path (by where it is got) comes to in each topology."""
     row: dict[int, list[Outcome]] = {}
     for topology in used:
         got = dict(judge_path(events, topology).got)
         for at, event in enumerate(events):
             if event.kind in _GETS:
                 came = got.get(at, Outcome.NOT_REACHED)
-                if topology.name in never:
+                if topology.name in limits.never:
                     came = Outcome.NOT_HANDED
-                elif topology.upper and (event.path, event.line, event.column) in own:
+                elif topology.upper and (event.path, event.line, event.column) in limits.own:
                     came = Outcome.NOT_REACHED
-                elif topology.name in borrowed and came is Outcome.RIGHT:
+                elif came is Outcome.RIGHT and topology.name in limits.borrowed:
                     came = Outcome.UNKNOWN
+                elif came is Outcome.STALE and limits.removed:
+                    came = Outcome.UNKNOWN if event.source is Source.DIRECT else came
                 row.setdefault(at, []).append(came)
     return row
 

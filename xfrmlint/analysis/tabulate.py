@@ -212,6 +212,7 @@ def _site_rows(
             int(site.by_name),
             flow,
             asked[number],
+            site.removed,
         )
         for nth, chain in enumerate(site.reached.chains):
             for position, hop in enumerate(chain):

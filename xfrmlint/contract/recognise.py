@@ -69,6 +69,7 @@ from xfrmlint.contract.words import (
 )
 from xfrmlint.errors import InputError
 
+_LFS = b"version https://git-lfs"
 _Named = TypeVar("_Named", Member, Slot)
 _Any = TypeVar("_Any")
 _COUNTERS = ("atomic_t", "refcount_t", "atomic64_t", "atomic_long_t")
@@ -161,6 +162,8 @@ def refuse_stubs(reader: Reader) -> None:
             unread = reader.corpus.unit(header).unread
             if unread is not None:
                 raise InputError(f"{header}: {unread.reason}")
+            if reader.corpus.data(header).startswith(_LFS):
+                raise InputError(f"{header} is a Git LFS pointer: git lfs pull")
             raise InputError(
                 f"{header}: neither it nor what it includes declares {struct}, as a kernel's does; "
                 "unpack the kernel that the code is built for, and lay the code into it"

@@ -152,9 +152,17 @@ def _sent(effects: Effects, view: View, statement: Node, ended: bool) -> str:
 
 
 def _set_from(view: View, statement: Node, words: set[str]) -> str:
-    """Return what of others a statement sets from the packet."""
+    """Return what of others, and not of the packet itself, a statement sets from the packet."""
+    packets = packets_in(view)
     for one in filter(None, map(assigned_in, below(statement))):
-        if one.sign == "=" and _worth(one.value) & words and not is_own(view, one.target):
+        of = one.target.child_by_field_name("argument")
+        others = of is None or node_text(of) not in packets
+        if (
+            one.sign == "="
+            and _worth(one.value) & words
+            and not is_own(view, one.target)
+            and others
+        ):
             return f"the packet may have been sent: {node_text(one.target)} is set from it"
     return ""
 

@@ -21,19 +21,21 @@ from xfrmlint.c.expression import arguments_of, assigned_in, outermost
 from xfrmlint.c.nodes import node_text
 from xfrmlint.c.unit import Place
 from xfrmlint.c.view import FunctionName, View
-from xfrmlint.contract.words import PACKET, Contract
+from xfrmlint.contract.words import OFFLOAD_OK, PACKET, Contract
 from xfrmlint.convert.edits import Edit
 from xfrmlint.convert.effects import Effects
 from xfrmlint.convert.ends import End, end_of, ending_calls, is_busy, may_free
 from xfrmlint.convert.exits import gone_on_with, names_in, statements_on, variable_of
 from xfrmlint.convert.undone import not_undone
 from xfrmlint.convert.written import node_at, statement_of, without_parentheses
-from xfrmlint.program.callgraph import CallGraph
+from xfrmlint.program.callgraph import CallGraph, Incoming
 from xfrmlint.program.callgraph import Edge as Call
 from xfrmlint.program.devices import Devices
 from xfrmlint.program.sites import Site
 
 _OTHER = {"false": "true", "true": "false"}
+# What a function answers that is asked whether a device takes a packet.
+_OTHERWISE = ("false", "0")
 _DEEPEST = 8
 _SENT = "netdev_tx_t"
 _CONSTANT = re.compile(r"^-?\s*([A-Z][A-Z0-9_]*|\d+)$")
@@ -92,6 +94,10 @@ class Fate:
             why = "the packet is freed, and who notices is not known" if end.ended else ""
             return end._replace(why=why and f"{why} ({_at(end.place)})")
         incoming = self.graph.incoming(view.function)
+        if self._is_asked(incoming):
+            # The stack sends by software what no device takes.
+            takes = end.ended or end.value not in _OTHERWISE
+            return end._replace(ended=not takes, why="it need not be refused" if takes else "")
         if not end.ended and (incoming.doubts or not incoming.edges):
             return end._replace(why="the packet is not freed, and nobody is seen to notice")
         for place, called in self.calls(view.function):
@@ -106,6 +112,12 @@ class Fate:
             if not found.ended or found.why:
                 return found
         return end._replace(ended=True)
+
+    def _is_asked(self, incoming: Incoming) -> bool:
+        """Tell whether the stack alone calls a function, to ask if a device takes a packet."""
+        slot = self.graph.reader.contract.slot(OFFLOAD_OK)
+        doors = {entry.name for entry in incoming.entries}
+        return doors == {slot} and not incoming.edges and not incoming.doubts
 
     def calls(self, function: FunctionName) -> Iterator[tuple[Place, Called | None]]:
         """Yield each call of a function; None for one that is not written out."""

@@ -1,5 +1,6 @@
 """A driver's look at xso's devices, turned to the device that it is asked for."""
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tree_sitter import Node
@@ -9,12 +10,13 @@ from xfrmlint.c.nodes import node_text
 from xfrmlint.c.unit import declarator_name
 from xfrmlint.contract.words import DEVICE, OWNER, PINNED
 from xfrmlint.convert.devices import device_in, given
-from xfrmlint.convert.edits import Edit
+from xfrmlint.convert.edits import Edit, Reason
 from xfrmlint.convert.fate import Context
 from xfrmlint.convert.handing import handed_down
 from xfrmlint.convert.layout import without_statement
 from xfrmlint.convert.written import Written, refuse, statement_of
 from xfrmlint.kernel.functions import effect_named
+from xfrmlint.program.sites import Site
 
 _NET = "dev_net"
 
@@ -129,7 +131,7 @@ def _renamed(context: Context, one: Written) -> Turned:
     field = one.node.child_by_field_name("field")
     if not pinned or field is None:
         refuse(one.site, f"xso.{one.site.field} is not the driver's own device")
-    unset = _unset_by_owner(context, one)
+    unset = _unset_by_owner(context, one.site)
     if unset:
         refuse(one.site, f"xso.{one.site.field} is not the driver's own device, and {unset}")
     edit = Edit(one.path, field.start_byte, field.end_byte, pinned.encode())
@@ -139,12 +141,22 @@ def _renamed(context: Context, one: Written) -> Turned:
     )
 
 
-def _unset_by_owner(context: Context, one: Written) -> str:
+def unset_pins(context: Context, sites: Iterable[Site]) -> Iterator[Reason]:
+    """Yield the reads of a pinned device that an owner need not have set: a promise brings them."""
+    reads = (site for site in sites if site.member == PINNED and "read" in site.access)
+    for site in reads if not context.contract.add_takes_device else ():
+        unset = _unset_by_owner(context, site)
+        if unset:
+            text = f"{site.function.name}(): xso.{site.field} is read, and {unset}"
+            yield Reason(site.place.path, site.place.line, text)
+
+
+def _unset_by_owner(context: Context, site: Site) -> str:
     """Return where an owner calls a callback that reaches a read without having pinned its device.
 
     What it sets behind the call comes too late, and what it has taken away before it is NULL there.
     """
-    slots = {entry.name for entry in one.site.reached.entries}
+    slots = {entry.name for entry in site.reached.entries} & {*context.contract.callbacks}
     for view in dict.fromkeys(write.view for write in context.pins):
         writes = [write for write in context.pins if write.view is view]
         named = [node for slot in slots for node in view.occurrences(slot)]

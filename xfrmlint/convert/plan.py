@@ -16,7 +16,7 @@ from xfrmlint.convert.deferred import Deferred, deferred
 from xfrmlint.convert.edits import Edit, Reason, Refused
 from xfrmlint.convert.fate import Context, Fate
 from xfrmlint.convert.leftover import left_over
-from xfrmlint.convert.ownership import Turned, turned
+from xfrmlint.convert.ownership import Turned, turned, unset_pins
 from xfrmlint.convert.promise import promised
 from xfrmlint.convert.resolving import Converted, converted
 from xfrmlint.convert.through import macro_at, reads_of, without_use
@@ -128,6 +128,7 @@ class _Planner:
                 path, line = taken.place
                 text = f"{taken.reason}: states of that one have no handle for the driver's own"
                 self.reasons.append(Reason(path, line, text))
+            self.reasons += unset_pins(self.context, sites)
         reasons = tuple(dict.fromkeys(self.reasons))
         asking = tuple((one.function, one.device) for one in functions)
         said = tuple(dict.fromkeys(does))

@@ -108,11 +108,11 @@ def _lost_in_copy(reader: Reader, path: str, symbol: str) -> Reason | None:
 
 
 def _is_put_up(symbol: Node) -> bool:
-    """Tell whether a table's name stands where its address is assigned, as to a net_device."""
+    """Tell whether a table's address is assigned, as to a net_device, or compared with another."""
     up = symbol.parent
     if up is None or up.type != "pointer_expression" or up.parent is None:
         return False
-    return up.parent.type in ("assignment_expression", "init_declarator")
+    return up.parent.type in ("assignment_expression", "init_declarator", "binary_expression")
 
 
 def filled_after(reader: Reader, table: Table, slot: str, new: str, target: str) -> Edit | None:

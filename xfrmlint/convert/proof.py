@@ -12,6 +12,7 @@ from xfrmlint.contract.revisions import NO_NAMES, Names
 from xfrmlint.convert.edits import Reason, files_of
 from xfrmlint.convert.plan import Plan, plan_of
 from xfrmlint.errors import TOO_DEEP
+from xfrmlint.facts.store import Store
 from xfrmlint.findings import Finding
 from xfrmlint.git.overlay import Overlay
 from xfrmlint.model.judge import FINE
@@ -109,7 +110,7 @@ def _proof(
         return Proof(plan, reads, before, None, {}, (), (reason,))
     over = Overlay(tree, {path: after for path, (_, after) in files.items()}, tree.name)
     made = analyse(over, under=part.graph.reader.universe.home, names=names)
-    after = _judgement(made, over, plan.driver)
+    after = _judgement(made, over, plan.driver, analysis.store)
     found = findings_of(made, over, rules)
     own = [one for one in found if one.driver in modules or one.path in files]
     against = [
@@ -121,11 +122,13 @@ def _proof(
     return Proof(plan, reads, before, after, files, tuple(own), tuple(against[:_MOST]), wrong)
 
 
-def _judgement(analysis: Analysis, tree: Tree, driver: str) -> Judgement | None:
+def _judgement(
+    analysis: Analysis, tree: Tree, driver: str, whole: Store | None = None
+) -> Judgement | None:
     def line(path: str, number: int) -> str:
         return line_text(tree.read(path), number)
 
-    return next(iter(judgements(analysis.store, line, driver)), None)
+    return next(iter(judgements(analysis.store, line, driver, whole)), None)
 
 
 def _judged(

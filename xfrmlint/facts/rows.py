@@ -110,6 +110,7 @@ class SiteRow(NamedTuple):
     by_name: int
     flow: str
     asked: str = ""
+    removed: str = ""
 
 
 class PathRow(NamedTuple):

@@ -63,12 +63,13 @@ CREATE TABLE callback (
 -- device of the state's). read_back: a read after a store in the same function. accessor: the RCU accessor around it.
 -- entries: the doors that lead here. by_name: the base's type is not known, only named xso.
 -- asked: secpath where a packet that is transmitted is asked for that alone on some way here, not whether
--- the stack wants it offloaded.
+-- the stack wants it offloaded. removed: of a store of 0 below delete or free: surely, where each way of the
+-- callback that gets past its early returns makes it, else maybe.
 CREATE TABLE site (
   id INTEGER PRIMARY KEY, path TEXT, line INTEGER, column INTEGER, function TEXT, driver TEXT,
   group_name TEXT, role TEXT, opted_in INTEGER, field TEXT, member TEXT, access TEXT, context TEXT, entries TEXT,
   under_removal INTEGER, own_states INTEGER, misplaced INTEGER, read_back INTEGER, accessor TEXT, by_name INTEGER, flow TEXT,
-  asked TEXT
+  asked TEXT, removed TEXT
 );
 
 -- A way through a driver's code, from a datapath entry to its return. entry is empty where the way
@@ -183,6 +184,11 @@ CREATE TABLE unknown (
 
 -- Accesses by lower drivers: what the lower-driver rules look at.
 CREATE VIEW lower_site AS SELECT * FROM site WHERE role = 'lower' AND access <> 'resolve';
+
+-- Whether a state can be handed on in the tree at all: before xso had a member for that (5.9) only by an upper.
+CREATE VIEW handing AS
+  SELECT has_pinned OR contract = 'present' OR EXISTS
+    (SELECT 1 FROM ops_table WHERE role = 'upper') AS handed FROM tree;
 
 -- Reads of the shared handle on a lower driver's datapath.
 CREATE VIEW datapath_read AS

@@ -60,6 +60,8 @@ class Traced(NamedTuple):
 
 
 K = TypeVar("K")
+_NO_PATH = "no path from an entry leads here"
+_OTHERS_CUT = "no path that was followed leads here, and others were cut off before their end"
 _NOT_FOLLOWED = "what is done with this handle could not be followed"
 _TABLE = "handler table"
 _MAKING = (Kind.READ, Kind.RESOLVE)
@@ -101,7 +103,8 @@ def trace(graph: CallGraph, offload: str, sites: Sequence[Site]) -> Traced:
         if _is_dead(run, site):
             dead.add(site.place)
             continue
-        doubts.append(Doubt(site.place, site.function.name, "no path from an entry leads here"))
+        why = _OTHERS_CUT if run.code.cut_off else _NO_PATH
+        doubts.append(Doubt(site.place, site.function.name, why))
         if site.function in entered:
             continue
         entered.add(site.function)

@@ -103,6 +103,8 @@ _BACKUP = State(BOND, A, HANDLE[A])
 # The state is on A and on B; B was added last, and overwrote what A's add had written.
 _LAG = State(BOND, None, HANDLE[B], callback={A: HANDLE[A], B: HANDLE[B]})
 _BOTH = {A: HANDLE[A], B: HANDLE[B]}
+_HELD = {A: HANDLE[A]}
+_ON_A = "without the callback put the state on A"
 _FREED = State(None, None, HANDLE[A])
 _NO_OPS = State(BOND, A, HANDLE[A], owner_has_ops=False)
 
@@ -113,7 +115,7 @@ TOPOLOGIES = (
         sentence="The state was added on the NIC itself.",
         state=_DIRECT,
         device=A,
-        held={A: HANDLE[A]},
+        held=_HELD,
         revoked={},
         seen=_seen(_DIRECT, A),
         stored=HANDLE[A],
@@ -124,7 +126,7 @@ TOPOLOGIES = (
         sentence="A bond without the callback owns the state, which the lower at work has.",
         state=_BACKUP,
         device=A,
-        held={A: HANDLE[A]},
+        held=_HELD,
         revoked={},
         seen=_seen(_BACKUP, A, master=BOND),
         stored=HANDLE[A],
@@ -136,7 +138,7 @@ TOPOLOGIES = (
         sentence="The bond has failed over from B to A, and the packet is still on B.",
         state=_BACKUP,
         device=B,
-        held={A: HANDLE[A]},
+        held=_HELD,
         revoked={B: HANDLE[B]},
         seen=_seen(_BACKUP, B, master=BOND),
         stored=HANDLE[B],
@@ -199,7 +201,7 @@ TOPOLOGIES = (
         sentence="The NIC owns the state, and the driver has no net_device at hand.",
         state=_DIRECT,
         device=A,
-        held={A: HANDLE[A]},
+        held=_HELD,
         revoked={},
         seen=_seen(_DIRECT, None),
         stored=HANDLE[A],
@@ -210,7 +212,7 @@ TOPOLOGIES = (
         sentence="The owner's xfrmdev_ops is NULL; the lower that has the state is at work.",
         state=_NO_OPS,
         device=A,
-        held={A: HANDLE[A]},
+        held=_HELD,
         revoked={},
         seen=_seen(_NO_OPS, A, master=BOND),
         stored=HANDLE[A],
@@ -244,14 +246,16 @@ TOPOLOGIES = (
 )
 
 
-def topologies(shares: bool, clears: bool) -> tuple[Topology, ...]:
+def topologies(shares: bool, clears: bool, answers: bool = True) -> tuple[Topology, ...]:
     """Return the topologies as a tree's own core and owner make them, in the same order.
 
-    shares: a LAG bond lets the devices of a chip, A and B, use what A's add returned. clears: the
-    core's free leaves no handle behind.
+    shares: a LAG bond lets the devices of a chip, A and B, use what A's add returned. clears: no
+    free leaves a handle behind. answers: an owner has the callback, or there is none to look at.
     """
     made: tuple[Topology, ...] = TOPOLOGIES
-    if shares:
+    if not answers:
+        made = tuple(_as_pinned(one) if one.lag else one for one in made)
+    elif shares:
         made = tuple(_as_shared(one) if one.lag else one for one in made)
     if clears:
         made = tuple(
@@ -259,6 +263,21 @@ def topologies(shares: bool, clears: bool) -> tuple[Topology, ...]:
             for one in made
         )
     return made
+
+
+def _as_pinned(one: Topology) -> Topology:
+    """Return what a bond that has one handle makes of it: it is on A, which the state names."""
+    return replace(
+        one,
+        sentence=one.sentence.replace("with the callback put the state on A, then on B", _ON_A)
+        .replace("with the callback has the state on A and B", _ON_A)
+        .replace("a LAG bond, which owns the state,", "a bond that put its state on A"),
+        state=_BACKUP,
+        seen={**one.seen, Device.REAL_DEV: A},
+        before={Device.REAL_DEV: one.device} if one.device in one.revoked else {},
+        held=_HELD,
+        stored=HANDLE[A] if one.device == A else one.revoked.get(one.device, 0),
+    )
 
 
 def _as_shared(one: Topology) -> Topology:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.cleanups import OF_A_CLASS, Class, classes_for
+from xfrmlint.c.expansion import Macro
 from xfrmlint.c.header import declared_function
 from xfrmlint.c.index import words
 from xfrmlint.c.macros import named
@@ -55,6 +56,8 @@ _LEAVES = re.compile(rb"\b(?:return|goto)\b")
 _SECPATH = re.compile(rb"\bSKB_EXT_SEC_PATH\b")
 # Where a packet has it as a member (before 5.0). What is stored there is not asked.
 _MEMBER = re.compile(rb"\b(\w+)\s*->\s*sp\b(?!\s*=[^=])")
+# How many of a secpath's states are offloads, as xfrm_offload() asks it: read, and no index.
+_OFFLOADS = re.compile(rb"->\s*olen\b(?![^][]*\]|\s*(?:\+\+|--|[-+]?=[^=]))")
 # What a name can be that is called: see Body.
 _KINDS = ("calls", "pointers", "sleeping", "freeing", "unknown")
 _HEAD = 400
@@ -140,6 +143,11 @@ class NameWalk:
         self._drivers: dict[str, Mapping[bytes, Sequence[str]]] = {}
         self._bodies: dict[_Where, Body] = {}
         self._below: dict[tuple[str, str], Below] = {}
+        self._through: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+        # The macros of headers that call functions of the driver's, with what they use; and which
+        # of them calls one.
+        self.macros: dict[str, dict[str, list[Macro]]] = {}
+        self.reached_by: dict[str, str] = {}
         self._asked_of: dict[bytes, str] = {}
         # What functions call besides a way, by its words; what each of these asks.
         self._calls: dict[tuple[_Where, frozenset[str]], dict[bytes, str]] = {}
@@ -179,11 +187,13 @@ class NameWalk:
             freeing |= body.freeing
             for one in (*body.sleeping, *body.freeing):
                 callers.setdefault(one, set()).add(body.name)
+            further = [(one, "", body.path) for one in sorted(body.calls)]
             for one in body.unknown:
                 unseen.setdefault(f"{one}()", Unseen(f"{one}()", one, body.path))
+                callers.setdefault(one, set()).add(body.name)
+                further += self._through_macro(one, body.path)
             if body.indirect:
                 open_(f"a function pointer of {body.name}()")
-            further = [(one, "", body.path) for one in sorted(body.calls)]
             for member in sorted(body.pointers):
                 callers.setdefault(member, set()).add(body.name)
                 targets = self._targets(member, body.path)
@@ -205,6 +215,18 @@ class NameWalk:
             tuple(unseen.values()),
             frozenset(releases),
         )
+
+    def _through_macro(self, name: str, path: str) -> list[tuple[str, str, str]]:
+        """Return the driver's own functions that a header's macro calls, with that and the file."""
+        if (name, path) not in self._through:
+            under = self._reader.types.macros_under(name, path)
+            bodies = [one.body for macros in under.values() for one in macros]
+            called = {m.group(2).decode() for body in bodies for m in _CALL.finditer(body)}
+            found = sorted(one for one in called - under.keys() if self._own(one, path))
+            self._through[name, path] = [(one, name, path) for one in found]
+            for one in found:
+                self.macros[name], self.reached_by[one] = under, name
+        return self._through[name, path]
 
     def unseen(self, below: Below) -> list[str]:
         """Return what nobody sees into below a function, in words.
@@ -282,6 +304,8 @@ class NameWalk:
         for word in words - self._asked_of.keys():
             self._asked_of[word] = function_named(word.decode()).asks
         found = {"secpath"} if _SECPATH.search(text) else set()
+        if _OFFLOADS.search(text):
+            found.add("offload")
         names = [word for word in words if self._asked_of[word]]
         # What is named and not called is called by another name.
         found |= {self._asked_of[word] for word in {*names}.difference(_BEFORE.findall(text))}
@@ -442,7 +466,7 @@ class NameWalk:
         """Yield what a text names, and what that is: it is called, or stands for what is."""
         words = {*_WORD.findall(text)}
         # A driver's own __free(NAME) calls what its DEFINE_FREE(NAME) says (see _classes_in()).
-        near = words & self._near(path).keys() - {b"__free"}
+        near = (words & self._near(path).keys()) - _NOT_CALLED - {b"__free"}
         yield from (("calls", one.decode()) for one in sorted(near))
         # Each is held against many patterns.
         for one in sorted({*_NAMES.findall(text)}.difference(_VARIABLE.findall(text))):
@@ -502,6 +526,9 @@ class NameWalk:
                 return False
             called = match.group(2).decode()
             said = _sleeps(called, _given(text, match.start(3)))
+            if self._own(called, path):
+                # It is followed.
+                continue
             if said or (said is None and not self._is_quiet(called, path, depth + 1)):
                 return False
         return True
@@ -621,7 +648,7 @@ def _bodies(data: bytes, word: bytes, places: Iterable[int]) -> Iterator[int]:
         ):
             continue
         line = data.rfind(b"\n", 0, at) + 1
-        if data[line : line + 1] in (b"\t", b"#"):
+        if data.startswith((b"\t", b"    ", b"#"), line):
             # What stands in a block is called there, or declared.
             continue
         end = closing(data, behind)

@@ -11,6 +11,7 @@ from xfrmlint.c.ctype import declarators, declared, specified
 from xfrmlint.c.expansion import Macro
 from xfrmlint.c.expression import around
 from xfrmlint.c.index import words
+from xfrmlint.c.jumps import block_of
 from xfrmlint.c.mention import unevaluated, use_of
 from xfrmlint.c.nodes import node_text
 from xfrmlint.c.reader import Reader, Words
@@ -41,8 +42,8 @@ class Site(NamedTuple):
     """A place where a driver touches xso or calls the resolver (access is then `resolve`).
 
     member: the role of xso's field. cleared: 0 or NULL is stored. driver: None for core code.
-    misplaced: of a store, see _is_misplaced(). read_back: a read after the store by which add
-    returns the handle.
+    removed: see _removed(). misplaced: of a store, see _is_misplaced(). read_back: a read after the
+    store by which add returns the handle.
     """
 
     place: Place
@@ -60,6 +61,7 @@ class Site(NamedTuple):
     under_removal: bool
     own_states: bool
     cleared: bool
+    removed: str
     misplaced: bool
     read_back: bool
     view: View
@@ -427,6 +429,7 @@ class _Finder:
                 _under_removal_alone(way, self.contract),
                 _sees_own_states_alone(way, self.contract),
                 access.cleared,
+                _removed(access, way, self.contract),
                 "write" in access.access and _is_misplaced(way, access.cleared, self.contract),
                 read_back,
                 access.view,
@@ -516,6 +519,18 @@ def _under_removal_alone(way: Reached, contract: Contract) -> bool:
     """Tell whether nothing but the callbacks lead here by which a state is taken away."""
     removal = {contract.slot(DELETE), contract.slot(FREE)}
     return way.context == "control" and {entry.name for entry in way.entries} <= removal
+
+
+def _removed(access: Access, way: Reached, contract: Contract) -> str:
+    """Tell whether delete or free takes the handle out of the state: surely, maybe, or nothing."""
+    removal = {contract.slot(DELETE), contract.slot(FREE)}
+    doors = [function for entry, function in way.doors if entry.name in removal]
+    if not doors or not access.cleared or access.member != HANDLE:
+        return ""
+    named = access.view.occurrences(access.field)
+    nodes = [one for one in named if access.view.place(one.start_byte) == access.place]
+    outermost = any(block_of(one) == access.view.body for one in nodes)
+    return "surely" if outermost and access.function in doors else "maybe"
 
 
 def _sees_own_states_alone(way: Reached, contract: Contract) -> bool:

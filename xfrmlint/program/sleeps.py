@@ -15,7 +15,9 @@ from tree_sitter import Node
 from xfrmlint.c.arguments import closing
 from xfrmlint.c.blanking import Covered
 from xfrmlint.c.cleanups import classes_in
+from xfrmlint.c.expansion import Macro
 from xfrmlint.c.expression import called, met_by
+from xfrmlint.c.index import has_word
 from xfrmlint.c.nodes import captured, node_text
 from xfrmlint.c.text import without_comments
 from xfrmlint.c.unit import Place
@@ -254,7 +256,8 @@ class _Finder:
     ) -> list[tuple[Place, FunctionName, str, tuple[Hop, ...]]]:
         """Return what sleeps below a function: where, in which one, what, and the way there."""
         graph = self.graph
-        found = []
+        found: list[tuple[Place, FunctionName, str, tuple[Hop, ...]]] = []
+        macros: set[tuple[str, int, str] | None] = set()
         queue = [_Entered(start, chain, {})]
         seen: set[tuple[FunctionName, tuple[tuple[str, str], ...], str, frozenset[str]]] = set()
         for entered in queue:
@@ -276,12 +279,17 @@ class _Finder:
                 )
                 for place, one, node in _guards(graph, view)
             ]
-            for inner in graph.reader.expanded(view.path, view.written, {}):
+            for inner in graph.reader.expanded(view.path, view.written, self.macros_in(view)):
                 where = where_in(inner, bound, graph.constants)
                 for call in calls_in(inner):
                     if not asked.skips(met_by(call)) and not excluded(where, call):
                         told += self.call(asked, entered, inner, call, queue)
-            found += [(place, function, v.what, hops) for place, v in told if v.what]
+            # What a header's macro leads to is told once.
+            through = next(((hop.path, hop.line, hop.via) for hop in hops if _is_macro(hop)), None)
+            for place, verdict in told:
+                if verdict.what and through not in macros:
+                    macros |= {through} - {None}
+                    found.append((place, function, verdict.what, hops))
             for place, verdict in told:
                 if verdict.reason:
                     self.doubts[Doubt(place, function.name, verdict.reason)] = None
@@ -302,11 +310,21 @@ class _Finder:
             verdict = Verdict(targets.what) if targets.what else None
             verdict = verdict or self.outside.verdict(inner, call, bound)
             yield place, self.weighed(asked, entered, where, call, verdict)
+        through = targets.through
+        if (macro := self.names.reached_by.get(called(call), "")) in self.macros_in(entered.view):
+            through = f"{macro}()"
         for target in targets.views or ():
-            hop = Hop(target.item.name, place.path, place.line, targets.through)
+            hop = Hop(target.item.name, place.path, place.line, through)
             given = bound_of(self.graph, inner, call, target, bound, call.start_byte)
             told = entered.told | _set_to_constants(inner, call)
             queue.append(_Entered(target, (*entered.chain, hop), given, awake, told))
+
+    def macros_in(self, view: View) -> dict[str, list[Macro]]:
+        """Return the macros of headers by which a function calls others of the driver."""
+        text = view.text[view.node.start_byte : view.node.end_byte]
+        known = self.names.macros.items()
+        used = [macros for name, macros in known if has_word(text, name.encode())]
+        return {name: found for macros in used for name, found in macros.items()}
 
     def weighed(
         self, asked: _Asked, entered: _Entered, where: Where, node: Node, verdict: Verdict
@@ -342,6 +360,11 @@ class _Finder:
             if one.start_byte < call.start_byte and called(one) in asked.below.releases
         ]
         return f"the lock that {called(earlier[-1])}() gives up" if earlier else ""
+
+
+def _is_macro(hop: Hop) -> bool:
+    """Tell whether a function is called by a header's macro."""
+    return hop.via.endswith("()")
 
 
 def _gets_handle(site: Site) -> bool:
