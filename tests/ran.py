@@ -41,7 +41,7 @@ def run(
     *arguments: str | Path,
     cwd: Path,
     env: Mapping[str, str] | None = None,
-    timeout: float = 30,
+    timeout: float = 120,
     memory: int = 0,
     stdin: bytes = b"",
 ) -> Ran:
@@ -85,7 +85,7 @@ def _started(asked: Asked, timeout: float, stdin: bytes) -> Ran:
     return Ran(done.returncode, os.fsdecode(done.stdout), os.fsdecode(done.stderr))
 
 
-def run_json(*arguments: str | Path, cwd: Path, timeout: float = 30, memory: int = 0) -> Any:
+def run_json(*arguments: str | Path, cwd: Path, timeout: float = 120, memory: int = 0) -> Any:
     """Run `xfrmlint check --format json` and return its document; it must not have failed."""
     ran = run("check", "--format", "json", *arguments, cwd=cwd, timeout=timeout, memory=memory)
     assert (ran.status in (0, 1), ran.err) == (True, "")

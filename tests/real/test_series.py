@@ -116,7 +116,7 @@ def _places(document: Mapping[str, Any]) -> list[tuple[object, ...]]:
 
 
 def test_what_each_commit_brings(series: Series) -> None:
-    ran = run("check", "--format", "json", "--git", "HEAD-4", cwd=series.repository, timeout=120)
+    ran = run("check", "--format", "json", "--git", "HEAD-4", cwd=series.repository, timeout=600)
     assert (ran.status, ran.err) == (1, "")
     wanted = [(title, sorted(findings), fixed) for title, findings, fixed in EXPECTED]
     assert _brought(json.loads(ran.out)) == wanted
@@ -124,19 +124,19 @@ def test_what_each_commit_brings(series: Series) -> None:
 
 def test_the_same_as_mail_over_a_folder(series: Series) -> None:
     asked = ("check", "--format", "json")
-    commits = run(*asked, "--git", "HEAD-4", cwd=series.repository, timeout=120)
-    mails = run(*asked, "--patch", series.mbox, series.before, cwd=series.before, timeout=120)
+    commits = run(*asked, "--git", "HEAD-4", cwd=series.repository, timeout=600)
+    mails = run(*asked, "--patch", series.mbox, series.before, cwd=series.before, timeout=600)
     assert (mails.status, mails.err) == (1, "")
     one, other = json.loads(commits.out), json.loads(mails.out)
     assert _places(one) == _places(other) != []
     fixed = [[change["fixed"] for change in document["changes"]] for document in (one, other)]
     assert fixed[0] == fixed[1]
     # Where the tree holds the series already, the same is said of it.
-    held = run(*asked, "--patch", series.mbox, cwd=series.repository, timeout=120)
+    held = run(*asked, "--patch", series.mbox, cwd=series.repository, timeout=600)
     assert _places(json.loads(held.out)) == _places(one)
 
 
 def test_a_good_commit_is_silent(series: Series) -> None:
     quiet = ("check", "-q", "--terse", "--git")
-    assert run(*quiet, "HEAD", cwd=series.repository, timeout=120) == (0, "", "")
-    assert run(*quiet, "HEAD~3", cwd=series.repository, timeout=120).err == ""
+    assert run(*quiet, "HEAD", cwd=series.repository, timeout=600) == (0, "", "")
+    assert run(*quiet, "HEAD~3", cwd=series.repository, timeout=600).err == ""
