@@ -69,6 +69,7 @@ HEADER = "typedef unsigned int u32;\n#define FAR(n) (BASE << (n))\nenum far { NE
         ("1 << 40", None),
         ("1 / A", None),
         ("nothing", None),
+        ("FIELD_FIT(0xf0, 0x35)", None),
         ("f(1)", None),
         ("", None),
     ],

@@ -202,13 +202,15 @@ class Constants:
 
 def bits(name: str, values: Sequence[Int]) -> Int | None:
     """Return what BIT(), GENMASK(), FIELD_PREP() and FIELD_GET() make of numbers; None else."""
+    if not BITS.match(name):
+        return None
     numbers = [one.value for one in values]
     if name.startswith("FIELD") and len(numbers) == 2 and numbers[0]:
         mask, given = numbers
         low = (mask & -mask).bit_length() - 1
         made = given << low & mask if name == "FIELD_PREP" else (given & mask) >> low
         return wrapped(made, values[0].type)
-    if not BITS.match(name) or any(not 0 <= one < 64 for one in numbers):
+    if any(not 0 <= one < 64 for one in numbers):
         return None
     wide = ULLONG if name.endswith("_ULL") else ULONG
     match name[:3], numbers:
