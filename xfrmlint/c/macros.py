@@ -136,13 +136,12 @@ class Offered:
             self.asked[name] = self._find(name)
         return self.asked[name]
 
-    def chosen(self, turn: int) -> "Chosen":
-        """Return each name's definition of a turn (from 0), its last where it has not so many."""
-        return Chosen(self, turn)
-
 
 class Chosen(NamedTuple):
-    """One definition for each of the macros that are offered."""
+    """One definition for each of the macros that are offered: that of a turn, or the last.
+
+    turn: counted from 0.
+    """
 
     offered: Offered
     turn: int

@@ -13,7 +13,7 @@ from xfrmlint.c.ctype import CType, Declared, declarators, declared, specified
 from xfrmlint.c.expansion import TOO_MUCH, Expansion, Piece, expand_all, uses
 from xfrmlint.c.expression import around
 from xfrmlint.c.index import words
-from xfrmlint.c.macros import Offered
+from xfrmlint.c.macros import Chosen, Offered
 from xfrmlint.c.nesting import DEEPEST, SMALL, leaves_at
 from xfrmlint.c.nodes import captured, language, node_text, parse
 from xfrmlint.c.unit import Item, Place, below, declarator_name, outline
@@ -348,14 +348,14 @@ def views(
     A macro with several definitions (under #if and #else) gives a view for each, up to a bound.
     pieces: the item's text.
     """
-    if not any(uses(piece.text, offered.chosen(0)) for piece in pieces):
+    if not any(uses(piece.text, Chosen(offered, 0)) for piece in pieces):
         text = corpus.unit(path).turned(item.turn).text
         return [View(corpus, path, item, text, None)]
     made: list[View] = []
     for index in range(_MOST_DEFINITIONS):
         if index >= max(map(len, offered.asked.values())):
             break
-        expansion = expand_all(pieces, offered.chosen(index))
+        expansion = expand_all(pieces, Chosen(offered, index))
         if expansion.cut:
             corpus.doubts.setdefault((path, item.start), TOO_MUCH)
         plain = readable(expansion.text)

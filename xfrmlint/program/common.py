@@ -108,11 +108,12 @@ class Common:
             if stored.value is not None
             for one in self._named(Value(stored.view, stored.value), 0)
         ]
+        makers = {where for where, _ in kept}
         turned = {one.view.function for one in self.stores(member, path) if self._is_in_turn(one)}
-        if not tables or turned & {where for where, _ in kept}:
+        if not tables or turned & makers:
             return False
         has = [one for table in tables for one in self._installed(table, path)]
-        if any(one is not None and one[0] not in {where for where, _ in kept} for one in has):
+        if any(one is not None and one[0] not in makers for one in has):
             return False
         return True if has and all(one in kept for one in has) else None
 

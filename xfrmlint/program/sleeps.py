@@ -311,7 +311,8 @@ class _Finder:
             verdict = verdict or self.outside.verdict(inner, call, bound)
             yield place, self.weighed(asked, entered, where, call, verdict)
         through = targets.through
-        if (macro := self.names.reached_by.get(called(call), "")) in self.macros_in(entered.view):
+        macro = self.names.reached_by.get(called(call))
+        if macro is not None and macro in self.macros_in(entered.view):
             through = f"{macro}()"
         for target in targets.views or ():
             hop = Hop(target.item.name, place.path, place.line, through)
